@@ -1,0 +1,1 @@
+"""The client library: warm channels, writes exactly once, timelines that resume."""

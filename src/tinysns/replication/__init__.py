@@ -1,0 +1,1 @@
+"""One member of the consensus group: network, clock and disk around the raftlog extension."""

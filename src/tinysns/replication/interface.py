@@ -1,0 +1,72 @@
+"""What the consensus member asks of the state machine below it, and offers to the service above it."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from tinysns.domain.writes import Answer, Command, Effect
+
+
+class NotServing(Exception):
+    """This master cannot serve now (no contact with a leader, a stalled or full disk, stopping).
+
+    str() is one sentence for people. Raised by reads it is definite. Of a write it is indefinite once it was submitted.
+    """
+
+
+class Listener(Protocol):
+    """Hears, on the event loop and in log order, what happens to the state of this master."""
+
+    def applied(self, effects: Sequence[Effect], applied_index: int) -> None:
+        """These effects are committed in SQLite; readers opened from now on see all of them."""
+
+    def installed(self, applied_index: int) -> None:
+        """The whole state was replaced by another member's copy at this index: read everything again from cursors."""
+
+    def refusing(self, sentence: str) -> None:
+        """This master stops serving: end all client streams at once with UNAVAILABLE and this sentence."""
+
+
+class Submitter(Protocol):
+    """The part of the consensus member that services use."""
+
+    async def submit(self, command: Command) -> Answer:
+        """Returns once the command was applied *here*; waits through a change of leader. Cancel it to give up waiting.
+
+        Raises NotServing. A second submit of the same (session, number) waits for the same answer.
+        """
+
+    async def read_barrier(self) -> None:
+        """Returns once this master has applied everything that was answered anywhere before the call. Raises NotServing."""
+
+    def add_listener(self, listener: Listener) -> None: ...
+
+    @property
+    def applied_index(self) -> int:
+        """The log index up to which listeners have heard of all effects."""
+
+
+class StateMachine(Protocol):
+    """The durable state. `apply`, `checkpoint` and `install` are called from one worker thread, never two at once."""
+
+    @property
+    def applied_index(self) -> int: ...
+
+    @property
+    def installed_index(self) -> int:
+        """Where the last installed copy stood; until the log reaches it, the state may be ahead of the log (raft.md, rule 6)."""
+
+    def apply(self, entries: Sequence[tuple[int, bytes]], applied_index: int) -> list[Effect]:
+        """One transaction. Entries at or below the applied index are skipped. `applied_index` >= the last entry's index."""
+
+    def checkpoint(self) -> int:
+        """Flushes to disk; returns the applied index that now survives a power cut. May be called from another thread."""
+
+    def install(self, file: "StagedState") -> None:
+        """Replaces the state by a staged copy: durable before it returns, all or nothing across a crash."""
+
+
+class StagedState(Protocol):
+    """A received and fsynced copy of another member's state, not yet in force."""
+
+    @property
+    def applied_index(self) -> int: ...

@@ -1,0 +1,1 @@
+"""Where clients go: the table of masters and the policy over it."""

@@ -1,0 +1,1 @@
+"""The slave process: it spawns, watches and restarts the master of its host."""

@@ -1,0 +1,1 @@
+"""The state machine on SQLite: what an applied log amounts to."""
