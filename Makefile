@@ -1,0 +1,57 @@
+# Every target sets up what it needs. `make help` lists them.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+VENV := .venv/bin
+export PATH := $(CURDIR)/$(VENV):$(PATH)
+export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
+WINDOWS ?= 12
+WINDOW_SECONDS ?= 8
+RUST := --manifest-path native/raftlog/Cargo.toml
+
+.PHONY: help demo test setup setup-test wheel wire lab deploy chaos bench lint format clean
+
+help:  ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+demo: setup  ## everything: four hosts, deployed, clients, kills, a report
+	@echo "==> four hosts"; lab/hosts up
+	@echo "==> deploy"; ansible-playbook deploy.yml
+	@echo "==> $(WINDOWS) kills, one in each $(WINDOW_SECONDS) s, while clients post and read"
+	lab/hosts exec $(VENV)/sns-chaos run --windows $(WINDOWS) --window-seconds $(WINDOW_SECONDS)
+
+test: setup-test  ## all tests: unit, native, loopback, lab
+	scripts/run_tests
+
+setup:  ## install what running needs
+	@scripts/setup run
+
+setup-test:  ## install what tests and lint need
+	@scripts/setup test
+
+wheel: setup  ## the consensus core as a wheel in build/wheels
+
+wire: setup  ## compile proto/ into src/tinysns/wire
+	scripts/generate_wire
+
+lab: setup  ## boot the four hosts of the lab
+	lab/hosts up
+
+deploy: setup  ## deploy to the default inventory (the lab)
+	ansible-playbook deploy.yml
+
+chaos: setup  ## a chaos run with 30 s windows against the lab (WINDOWS, WINDOW_SECONDS=30)
+	lab/hosts exec $(VENV)/sns-chaos run --windows $(WINDOWS) --window-seconds 30
+
+bench: setup  ## figures into build/bench
+	lab/hosts exec $(VENV)/python -m chaos.bench
+
+lint: setup-test  ## every linter
+	scripts/run_lint
+
+format: setup-test  ## let the formatters write
+	ruff format .
+	ruff check --fix .
+	cargo fmt $(RUST)
+
+clean:  ## remove what was built (not the lab)
+	rm -rf build .venv native/raftlog/target src/tinysns.egg-info
