@@ -171,4 +171,4 @@ def _require(lab: Lab, name: str) -> Host:
 def _wait_for_answer(lab: Lab, host: Host) -> None:
     if not wait_until(lambda: ssh.answers(lab, host), ANSWER_SECONDS):
         raise LabError(f"{host.name} does not answer on SSH; see {machine.console_log(lab, host)} and"
-                       f" {disks.root(lab, host)}/var/log/journal; `lab/hosts down` and `up` make it anew")
+                       f" {disks.changes(lab, host)}/var/log/journal; `lab/hosts down` and `up` make it anew")

@@ -74,8 +74,8 @@ def _mmdebstrap(suite: str, lines: list[str], folder: Path) -> None:
                 print(f"lab:   {line[3:].rstrip()}", flush=True)
     if process.returncode:
         tail = "".join(said[-SHOWN_LINES_ON_FAILURE:])
-        raise LabError(f"the root file system was not built; mmdebstrap said:\n{tail}\nTry again when the package sources"
-                       ' answer (`apt-get update`), or name others with LAB_APT="deb URL SUITE main"')
+        raise LabError(f"the root file system was not built; mmdebstrap said:\n{tail}\nTry again when the package"
+                       ' sources answer (`apt-get update`), or name others with LAB_APT="deb URL SUITE main"')
 
 
 def _given_sources(lines: tuple[str, ...]) -> tuple[str, list[str]]:

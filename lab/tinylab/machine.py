@@ -19,14 +19,14 @@ KILL_SECONDS = 5.0
 
 
 def supervisor(lab: Lab, host: Host) -> int | None:
-    """Process id of the host's systemd-nspawn."""
+    """Process id of the host's systemd-nspawn, or of what is about to become it."""
     wanted = {f"--machine={lab.machine(host)}".encode(), f"--directory={disks.root(lab, host)}".encode()}
     for process in Path("/proc").iterdir():
         if not process.name.isdigit():
             continue
         with suppress(OSError):                         # it ended while we looked
             words = (process / "cmdline").read_bytes().split(b"\0")
-            if words[0].endswith(b"systemd-nspawn") and wanted <= set(words):
+            if wanted <= set(words):
                 return int(process.name)
     return None
 
@@ -51,7 +51,7 @@ def start(lab: Lab, host: Host) -> None:
             network.plug(lab, host)
             return
         stop(lab, host)                                 # left by an `up` or `down` that was killed
-    disks.mount(lab, host)
+    disks.create(lab, host)
     if not provision.is_ready(lab, host):
         provision.provision(lab, host)
     if cgroups.SYSTEMD:
@@ -64,8 +64,9 @@ def start(lab: Lab, host: Host) -> None:
 def kill_all(lab: Lab, hosts: tuple[Host, ...]) -> None:
     """Begin the end of several hosts at once; stop() then finds them ended."""
     for host in hosts:
-        disks.thaw(lab, host)
-        _kill(init(lab, host))
+        if pid := supervisor(lab, host):
+            disks.thaw(lab, host, pid)
+            _kill(init(lab, host))
 
 
 def shut_down(lab: Lab, host: Host) -> None:
@@ -81,15 +82,16 @@ def shut_down(lab: Lab, host: Host) -> None:
 def cut_power(lab: Lab, host: Host) -> None:
     """The host vanishes: its peers hear nothing, and its data disk keeps only what was fsynced."""
     network.unplug(lab, host)                           # first: dying processes must not say goodbye
-    disks.cut(lab, host)
+    if pid := supervisor(lab, host):
+        disks.cut(lab, host, pid)
     stop(lab, host)
 
 
 def stop(lab: Lab, host: Host) -> None:
-    """End the host, running or half started, and unmount it; its disks stay."""
+    """End the host, running or half started; its disks stay, unmounted."""
     ssh.hang_up(lab, host)
-    disks.thaw(lab, host)
     if pid := supervisor(lab, host):
+        disks.thaw(lab, host, pid)
         _kill(init(lab, host))                          # ends everything in the host, then its nspawn
         if not wait_ended(pid, KILL_SECONDS):
             _kill(pid)
@@ -97,7 +99,7 @@ def stop(lab: Lab, host: Host) -> None:
                 raise LabError(f"{host.name} does not end: its nspawn, process {pid}, is stuck; see `dmesg`")
     if cgroups.SYSTEMD:                                 # else the unit's name may still be taken at the next start
         succeeds("systemctl", "stop", lab.machine(host))
-    disks.unmount(lab, host)
+    disks.wait_released(lab, host)
     cgroups.remove(lab, host)
     with suppress(OSError):                             # nspawn leaves it behind when it is killed
         os.rmdir(f"/run/systemd/nspawn/propagate/{lab.machine(host)}")
@@ -114,12 +116,13 @@ def _nspawn(lab: Lab, host: Host) -> list[str]:
     cables = [f"--network-veth-extra={network.cable(host, net)}:{net.interface}" for net in lab.networks]
     # cgroup v1 without systemd: lab-init makes the resource controllers writable, then becomes systemd (rootfs.sh)
     boot = ["--boot"] if cgroups.UNIFIED or cgroups.SYSTEMD else ["/usr/local/sbin/lab-init"]
-    return [
-        "nsenter", f"--net={lab.switch}", "systemd-nspawn", "--quiet", "--register=no", "--keep-unit",
-        f"--machine={lab.machine(host)}", f"--hostname={host.name}", f"--directory={disks.root(lab, host)}",
+    nspawn = [
+        "systemd-nspawn", "--quiet", "--register=no", "--keep-unit", f"--machine={lab.machine(host)}",
+        f"--hostname={host.name}", f"--directory={disks.root(lab, host)}",
         f"--bind={disks.data(lab, host)}:/srv/data", "--private-network", *cables, "--resolv-conf=off",
         "--timezone=off", "--link-journal=no", "--console=read-only", "--kill-signal=SIGRTMIN+3", *boot,
     ]
+    return ["nsenter", f"--net={lab.switch}", *disks.mounted(lab, host, nspawn)]
 
 
 def _run_as_unit(lab: Lab, host: Host) -> None:

@@ -135,7 +135,7 @@ def _subnets(text: str) -> tuple[ipaddress.IPv4Network, ipaddress.IPv4Network]:
     try:
         management, service = (ipaddress.IPv4Network(word.strip()) for word in text.split(","))
     except ValueError as error:
-        raise LabError(f"LAB_SUBNETS={text!r} must be two IPv4 networks, as 10.66.0.0/24,10.67.0.0/24 ({error})") from None
+        raise LabError(f"LAB_SUBNETS={text!r} must be two networks, as 10.66.0.0/24,10.67.0.0/24 ({error})") from None
     if management.overlaps(service) or min(management.num_addresses, service.num_addresses) < 32:
         raise LabError(f"LAB_SUBNETS={text!r} must be two different networks of at least 32 addresses each")
     return management, service
