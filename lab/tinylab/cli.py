@@ -25,6 +25,9 @@ def main(arguments: list[str]) -> int:
     except LabError as error:
         print(f"lab: {error}", file=sys.stderr)
         return 1
+    except OSError as error:        # this machine refuses: a full or read-only disk; the text names the file
+        print(f"lab: {error}; run the command again when that is repaired", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print("lab: interrupted; run the command again to finish it", file=sys.stderr)
         return 130

@@ -19,13 +19,13 @@ EXIT_NOT_ALL_ANSWER = 3
 def up(lab: Lab, host_count: int) -> None:
     """The first host_count hosts answer, the others are off; running hosts and all data are left alone."""
     preflight.check_tools()
-    lab.state.mkdir(parents=True, exist_ok=True)
-    lab.state.chmod(0o755)
+    _have_state_folder(lab)
     started = time.monotonic()
+    if not network.exists(lab):
+        preflight.check_kernel(lab)
     ssh.make_key(lab)
     _have_image(lab)
     if not network.exists(lab):
-        preflight.check_kernel(lab)
         for host in lab.hosts:                          # whatever still runs hangs on a switch that is gone
             machine.stop(lab, host)
         network.remove(lab)
@@ -39,14 +39,15 @@ def up(lab: Lab, host_count: int) -> None:
     ssh.write_files(lab, wanted)
     for host in wanted:
         _wait_for_answer(lab, host)
-    print(f"lab: {host_count} hosts answer, after {time.monotonic() - started:.1f} s")
+    names = ", ".join(host.name for host in wanted)
+    print(f"lab: {names} answer after {time.monotonic() - started:.1f} s")
 
 
 def down(lab: Lab) -> None:
     """Stop and remove the hosts with their data, and the switch; the built root file system stays."""
     started = time.monotonic()
     _remove_hosts(lab)
-    print(f"lab: down, after {time.monotonic() - started:.1f} s")
+    print(f"lab: down after {time.monotonic() - started:.1f} s")
 
 
 def purge(lab: Lab) -> None:
@@ -60,6 +61,7 @@ def purge(lab: Lab) -> None:
         (lab.state / name).unlink(missing_ok=True)
     if lab.state.exists() and not any(lab.state.iterdir()):     # what is not ours is not removed
         lab.state.rmdir()
+    print("lab: purged")
 
 
 def status(lab: Lab) -> int:
@@ -106,7 +108,7 @@ def power_cut(lab: Lab, name: str) -> None:
         raise LabError(f"{name} is off already; `lab/hosts boot {name}` boots it")
     started = time.monotonic()
     machine.cut_power(lab, host)
-    print(f"lab: {name} has no power, after {time.monotonic() - started:.1f} s")
+    print(f"lab: {name} has no power after {time.monotonic() - started:.1f} s")
 
 
 def boot(lab: Lab, name: str) -> None:
@@ -115,7 +117,16 @@ def boot(lab: Lab, name: str) -> None:
     started = time.monotonic()
     machine.start(lab, host)
     _wait_for_answer(lab, host)
-    print(f"lab: {name} answers, after {time.monotonic() - started:.1f} s")
+    print(f"lab: {name} answers after {time.monotonic() - started:.1f} s")
+
+
+def _have_state_folder(lab: Lab) -> None:
+    try:
+        lab.state.mkdir(parents=True, exist_ok=True)
+        lab.state.chmod(0o755)                          # ssh_config and known_hosts are for everybody to read
+    except OSError as error:
+        raise LabError(f"the lab cannot keep its state in {lab.state} ({error.strerror});"
+                       " set LAB_STATE to another folder") from error
 
 
 def _have_image(lab: Lab) -> None:
@@ -124,7 +135,6 @@ def _have_image(lab: Lab) -> None:
     if lab.base_is_borrowed:
         raise LabError(f"LAB_BASE={lab.base} holds no root file system of this version;"
                        " run `lab/hosts up` without LAB_BASE first")
-    preflight.check_kernel(lab)
     if (lab.state / "hosts").exists():
         print("lab: the recipe of the root file system has changed: the hosts are removed and made anew", flush=True)
     _remove_hosts(lab)                                  # they stand on the one to be replaced

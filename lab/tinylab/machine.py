@@ -46,11 +46,10 @@ def console_log(lab: Lab, host: Host) -> Path:
 
 def start(lab: Lab, host: Host) -> None:
     """Boot the host unless it runs; returns once its cables are plugged in, before it answers."""
-    if supervisor(lab, host):
-        if provision.is_ready(lab, host) and init(lab, host):
-            network.plug(lab, host)
-            return
-        stop(lab, host)                                 # left by an `up` or `down` that was killed
+    if provision.is_ready(lab, host) and init(lab, host):
+        network.plug(lab, host)
+        return
+    stop(lab, host)             # what a killed `up` or `down`, or the host's own poweroff, may have left
     disks.create(lab, host)
     if not provision.is_ready(lab, host):
         provision.provision(lab, host)
