@@ -18,9 +18,6 @@ from typing import ClassVar, Final, Literal, final
 FSYNC: Final[bool]
 """False in the build that never fsyncs. It exists to prove that a test notices; never deploy it."""
 
-Packets = list[tuple[int, bytes]]
-"""``(peer, packet)``, one packet per peer, to be sent to it as it is and in order."""
-
 class RaftError(Exception):
     """Raft refused this call or this packet."""
 
@@ -114,8 +111,8 @@ class Ready:
     @property
     def term(self) -> int: ...
     @property
-    def messages(self) -> Packets:
-        """To be sent at once, before ``write`` is on disk. Only a leader has any."""
+    def messages(self) -> list[tuple[int, bytes]]:
+        """``(peer, packet)``, one packet per peer, to be sent at once, before ``write`` is on disk. Only a leader has any."""
 
     @property
     def snapshot(self) -> int | None:
@@ -207,8 +204,8 @@ class Group:
     def ready(self) -> Ready | None:
         """What there is to do now, None if nothing. Call it until it says None."""
 
-    def persisted(self, write: Write) -> Packets:
-        """Tells raft that this write is on disk; returns the packets that had to wait for it.
+    def persisted(self, write: Write) -> list[tuple[int, bytes]]:
+        """Tells raft that this write is on disk; returns the ``(peer, packet)`` that had to wait for it.
 
         Raises RuntimeError if it was not written yet, or not in order.
         """
@@ -262,4 +259,4 @@ class Group:
         """Where each member stands; known to the leader only."""
 
     def members(self) -> tuple[list[int], list[int]]:
-        """``(voters, learners)`` in force."""
+        """``(voters, learners)`` in force, each in ascending order."""

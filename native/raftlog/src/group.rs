@@ -72,7 +72,9 @@ impl Group {
         let applied = skip.min(store.point().index).min(store.hard().commit);
         let (compacted, members) = (store.point().index, store.point().get_conf_state().clone());
         let config = config(how, applied);
-        config.validate().map_err(|error| PyValueError::new_err(error.to_string()))?;
+        config
+            .validate()
+            .map_err(|error| PyValueError::new_err(error.to_string()))?;
         let quiet = slog::Logger::root(slog::Discard, slog::o!());
         Ok(Group {
             id: how.id,
@@ -90,7 +92,13 @@ impl Group {
 
     fn hand_out(&mut self, job: Job, after: After) -> Write {
         self.handed_out += 1;
-        Write::new(self.handed_out, self.sequence.clone(), self.node.store().disk().clone(), job, after)
+        Write::new(
+            self.handed_out,
+            self.sequence.clone(),
+            self.node.store().disk().clone(),
+            job,
+            after,
+        )
     }
 
     /// A snapshot from the leader: from here on the log begins at it.
@@ -127,11 +135,16 @@ impl Group {
         }
         let garbled = |error| Corrupt::new_err(format!("membership change at {}: {error}", entry.index));
         let members = if entry.get_entry_type() == EntryType::EntryConfChange {
-            self.node.apply_conf_change(&ConfChange::parse_from_bytes(&entry.data).map_err(garbled)?)
+            self.node
+                .apply_conf_change(&ConfChange::parse_from_bytes(&entry.data).map_err(garbled)?)
         } else {
-            self.node.apply_conf_change(&ConfChangeV2::parse_from_bytes(&entry.data).map_err(garbled)?)
+            self.node
+                .apply_conf_change(&ConfChangeV2::parse_from_bytes(&entry.data).map_err(garbled)?)
         };
-        self.members.push((entry.index, members.map_err(raft_error)?));
+        // One that the membership does not allow (removing the last voter) changes nothing, on every member alike.
+        if let Ok(members) = members {
+            self.members.push((entry.index, members));
+        }
         Ok(())
     }
 }
@@ -143,10 +156,15 @@ fn state_position(store: &Store, applied: u64, installed: u64) -> Result<u64, St
     let (before, last) = (store.base().index, store.last());
     let applied = if before == 1 { applied.max(1) } else { applied }; // a founded group: index 1 is the empty state
     if applied < before {
-        return Err(format!("the state is at {applied} but the log begins at {}", before + 1));
+        return Err(format!(
+            "the state is at {applied} but the log begins at {}",
+            before + 1
+        ));
     }
     if applied > last.max(installed) {
-        return Err(format!("the log ends at {last} but the state had applied {applied}: the log lost its end"));
+        return Err(format!(
+            "the log ends at {last} but the state had applied {applied}: the log lost its end"
+        ));
     }
     Ok(applied)
 }
@@ -188,9 +206,11 @@ impl Group {
     /// member, which would end the process. Proposals are never taken from peers: clients go to the leader.
     fn step(&mut self, packet: &[u8]) -> PyResult<()> {
         if packet.len() > PACKET_BYTES {
-            return Err(PyValueError::new_err(format!("a packet has at most {PACKET_BYTES} bytes")));
+            return Err(PyValueError::new_err(format!(
+                "a packet has at most {PACKET_BYTES} bytes"
+            )));
         }
-        for message in unpack(packet).map_err(|error| RaftError::new_err(format!("garbled packet: {error}")))? {
+        for message in unpack(packet).map_err(RaftError::new_err)? {
             if !screen(&message, &self.node.raft).map_err(RaftError::new_err)? {
                 continue;
             }
@@ -211,9 +231,17 @@ impl Group {
         if batch.is_empty() || self.node.raft.state != StateRole::Leader {
             return Err(ProposalDropped::new_err("nothing to propose, or not the leader"));
         }
-        let entries: Vec<Entry> =
-            batch.iter().map(|data| Entry { data: data.to_vec().into(), ..Entry::default() }).collect();
-        let mut message = Message { from: self.node.raft.id, ..Message::default() };
+        let entries: Vec<Entry> = batch
+            .iter()
+            .map(|data| Entry {
+                data: data.to_vec().into(),
+                ..Entry::default()
+            })
+            .collect();
+        let mut message = Message {
+            from: self.node.raft.id,
+            ..Message::default()
+        };
         message.set_msg_type(MessageType::MsgPropose);
         message.set_entries(entries.into());
         let first = self.node.raft.raft_log.last_index() + 1;
@@ -226,7 +254,10 @@ impl Group {
     fn propose_conf(&mut self, changes: Vec<(String, u64)>) -> PyResult<()> {
         let mut proposal = ConfChangeV2::default();
         for (what, node_id) in changes {
-            let mut change = ConfChangeSingle { node_id, ..ConfChangeSingle::default() };
+            let mut change = ConfChangeSingle {
+                node_id,
+                ..ConfChangeSingle::default()
+            };
             change.set_change_type(match what.as_str() {
                 "voter" => ConfChangeType::AddNode,
                 "learner" => ConfChangeType::AddLearnerNode,
@@ -254,7 +285,12 @@ impl Group {
         if raft.state != StateRole::Follower {
             raft.become_follower(raft.term, 0); // only a follower listens to MsgTimeoutNow
         }
-        let mut message = Message { from: raft.id, to: raft.id, term: raft.term, ..Message::default() };
+        let mut message = Message {
+            from: raft.id,
+            to: raft.id,
+            term: raft.term,
+            ..Message::default()
+        };
         message.set_msg_type(MessageType::MsgTimeoutNow);
         raft.step(message).map_err(raft_error)
     }
@@ -304,7 +340,12 @@ impl Group {
         }
         let mut ready = self.node.ready();
         let restored = (!ready.snapshot().is_empty()).then(|| ready.snapshot().get_metadata().clone());
-        let mut job = Job { group: self.id, sync: ready.must_sync(), hard: ready.hs().cloned(), ..Job::default() };
+        let mut job = Job {
+            group: self.id,
+            sync: ready.must_sync(),
+            hard: ready.hs().cloned(),
+            ..Job::default()
+        };
         if let Some(start) = &restored {
             self.restore(start);
             job.hard.get_or_insert_with(|| self.node.store().hard().clone()); // nothing else survives a restore on disk
@@ -336,7 +377,10 @@ impl Group {
             snapshot: restored.map(|start| start.index).filter(|index| *index > self.skip),
             committed,
             applied: self.applied.max(self.skip),
-            reads: reads.into_iter().map(|r| (PyBytes::new(py, &r.request_ctx).unbind(), r.index)).collect(),
+            reads: reads
+                .into_iter()
+                .map(|r| (PyBytes::new(py, &r.request_ctx).unbind(), r.index))
+                .collect(),
             write: Py::new(py, write)?,
         }))
     }
@@ -349,7 +393,12 @@ impl Group {
         let after = after.ok_or_else(|| PyRuntimeError::new_err("persisted: not written yet, or out of order"))?;
         self.persisted = write.order;
         match after {
-            After::Ready { number, last, restored, messages } => {
+            After::Ready {
+                number,
+                last,
+                restored,
+                messages,
+            } => {
                 self.node.on_persist_ready(number);
                 if let Some(start) = restored {
                     self.node.mut_store().set_point(start);
@@ -362,7 +411,11 @@ impl Group {
                 Ok(pack(py, messages))
             }
             After::Compaction { point } => {
-                let since = self.members.iter().rposition(|(since, _)| *since <= point.index).unwrap_or(0);
+                let since = self
+                    .members
+                    .iter()
+                    .rposition(|(since, _)| *since <= point.index)
+                    .unwrap_or(0);
                 self.members.drain(..since);
                 self.node.mut_store().set_point(point);
                 Ok(vec![])
@@ -375,21 +428,41 @@ impl Group {
     #[pyo3(signature = (index, keep = 1000))]
     fn compact(&mut self, index: u64, keep: u64) -> PyResult<Write> {
         if index <= self.compacted {
-            return Err(Compacted::new_err(format!("the log is compacted at {} already", self.compacted)));
+            return Err(Compacted::new_err(format!(
+                "the log is compacted at {} already",
+                self.compacted
+            )));
         }
         if index > self.applied {
-            return Err(PyValueError::new_err(format!("{index} is not applied yet, {} is", self.applied)));
+            return Err(PyValueError::new_err(format!(
+                "{index} is not applied yet, {} is",
+                self.applied
+            )));
         }
         let store = self.node.store();
-        let at = |index| Ok(SnapshotMetadata { index, term: store.term(index)?, ..SnapshotMetadata::default() });
+        let at = |index| {
+            Ok(SnapshotMetadata {
+                index,
+                term: store.term(index)?,
+                ..SnapshotMetadata::default()
+            })
+        };
         let mut point = at(index).map_err(raft_error)?;
         let base = at(index.saturating_sub(keep).max(store.base().index)).map_err(raft_error)?;
         let members = self.members.iter().rev().find(|(since, _)| *since <= index);
         point.set_conf_state(members.map(|(_, members)| members.clone()).unwrap_or_default());
         self.node.mut_store().truncate(&base);
         self.compacted = index;
-        let compact = Some(Compaction { point: point.clone(), base });
-        let job = Job { group: self.id, sync: true, compact, ..Job::default() };
+        let compact = Some(Compaction {
+            point: point.clone(),
+            base,
+        });
+        let job = Job {
+            group: self.id,
+            sync: true,
+            compact,
+            ..Job::default()
+        };
         Ok(self.hand_out(job, After::Compaction { point }))
     }
 
@@ -408,16 +481,33 @@ impl Group {
 
     /// `(term, index)` of the last entry: of two members the one with the greater can win an election over the other.
     fn last(&self) -> (u64, u64) {
-        (self.node.raft.raft_log.last_term(), self.node.raft.raft_log.last_index())
+        (
+            self.node.raft.raft_log.last_term(),
+            self.node.raft.raft_log.last_index(),
+        )
     }
 
     /// Where each member is; known to the leader only.
     fn progress(&self) -> Vec<Progress> {
-        self.node.raft.prs().iter().map(|(peer, progress)| Progress::new(*peer, progress)).collect()
+        self.node
+            .raft
+            .prs()
+            .iter()
+            .map(|(peer, progress)| Progress::new(*peer, progress))
+            .collect()
     }
 
-    /// `(voters, learners)` in force.
+    /// `(voters, learners)` in force, each in ascending order.
     fn members(&self) -> (Vec<u64>, Vec<u64>) {
-        self.members.last().map(|(_, members)| (members.voters.clone(), members.learners.clone())).unwrap_or_default()
+        let members = self
+            .members
+            .last()
+            .map(|(_, members)| members.clone())
+            .unwrap_or_default();
+        let sorted = |mut list: Vec<u64>| {
+            list.sort_unstable();
+            list
+        };
+        (sorted(members.voters), sorted(members.learners))
     }
 }

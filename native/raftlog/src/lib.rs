@@ -29,21 +29,36 @@ use pyo3::exceptions::{PyException, PyOSError};
 use pyo3::prelude::*;
 use raft::StorageError;
 
-pyo3::create_exception!(raftlog, RaftError, PyException, "Raft refused this call or this packet.");
+pyo3::create_exception!(
+    raftlog,
+    RaftError,
+    PyException,
+    "Raft refused this call or this packet."
+);
 pyo3::create_exception!(
     raftlog,
     ProposalDropped,
     RaftError,
     "Not the leader, a transfer is running, or too much is uncommitted. Nothing was appended."
 );
-pyo3::create_exception!(raftlog, Compacted, RaftError, "The log was compacted at or beyond this index already.");
+pyo3::create_exception!(
+    raftlog,
+    Compacted,
+    RaftError,
+    "The log was compacted at or beyond this index already."
+);
 pyo3::create_exception!(
     raftlog,
     NotFounded,
     RaftError,
     "The group is not in this log: it was never founded here, or the log was lost."
 );
-pyo3::create_exception!(raftlog, Corrupt, RaftError, "The log cannot be trusted; this member must not vote.");
+pyo3::create_exception!(
+    raftlog,
+    Corrupt,
+    RaftError,
+    "The log cannot be trusted; this member must not vote."
+);
 
 /// An error of the protocol core, as Python sees it.
 fn raft_error(error: raft::Error) -> PyErr {
@@ -58,7 +73,10 @@ fn raft_error(error: raft::Error) -> PyErr {
 fn disk_error(error: raft_engine::Error) -> PyErr {
     match error {
         raft_engine::Error::Io(error) => PyOSError::new_err(error.to_string()),
-        // raft-engine has no error of its own for a directory that another process holds
+        // the only name that raft-engine has for it
+        raft_engine::Error::Other(error) if error.to_string().contains("Failed to lock file") => {
+            PyOSError::new_err("the log directory is in use: another process, or another Log of this one, holds it")
+        }
         raft_engine::Error::Other(error) => PyOSError::new_err(error.to_string()),
         error => Corrupt::new_err(error.to_string()),
     }

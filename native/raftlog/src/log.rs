@@ -35,8 +35,14 @@ impl Log {
             "strict" => RecoveryMode::AbsoluteConsistency,
             _ => return Err(PyValueError::new_err("recovery is 'tail' or 'strict'")),
         };
-        let disk = py.detach(|| Disk::open(path, mode, file_mb, keep_mb)).map_err(disk_error)?;
-        Ok(Log { disk: Arc::new(disk), writing: Mutex::default(), open: Arc::default() })
+        let disk = py
+            .detach(|| Disk::open(path, mode, file_mb, keep_mb))
+            .map_err(disk_error)?;
+        Ok(Log {
+            disk: Arc::new(disk),
+            writing: Mutex::default(),
+            open: Arc::default(),
+        })
     }
 
     /// Founds a group, durably and once: the same voters on every founding member, none on a member that joins later.
@@ -47,7 +53,9 @@ impl Log {
         }
         let _writing = self.lock()?;
         if self.disk.has(id) {
-            return Err(RaftError::new_err(format!("group {id} is in this log already: a group is founded once")));
+            return Err(RaftError::new_err(format!(
+                "group {id} is in this log already: a group is founded once"
+            )));
         }
         py.detach(|| self.disk.found(id, voters)).map_err(disk_error)
     }
@@ -67,12 +75,21 @@ impl Log {
         installed: u64,
     ) -> PyResult<Group> {
         if !self.disk.has(id) {
-            return Err(NotFounded::new_err(format!("group {id} is not in this log: found it first, or the log is lost")));
+            return Err(NotFounded::new_err(format!(
+                "group {id} is not in this log: found it first, or the log is lost"
+            )));
         }
         if !self.open.lock().expect("no panic is survived").insert(id) {
             return Err(PyRuntimeError::new_err(format!("group {id} is open already")));
         }
-        let opening = Opening { id, node, election, heartbeat, applied, installed };
+        let opening = Opening {
+            id,
+            node,
+            election,
+            heartbeat,
+            applied,
+            installed,
+        };
         let opened = py.detach(|| Group::open(&self.disk, &opening, self.open.clone()));
         if opened.is_err() {
             self.open.lock().expect("no panic is survived").remove(&id);
@@ -109,7 +126,9 @@ impl Log {
 
 impl Log {
     fn lock(&self) -> PyResult<std::sync::MutexGuard<'_, ()>> {
-        self.writing.try_lock().map_err(|_| PyRuntimeError::new_err("a log is written by one thread at a time"))
+        self.writing
+            .try_lock()
+            .map_err(|_| PyRuntimeError::new_err("a log is written by one thread at a time"))
     }
 
     /// All or nothing: a refused call has taken no write.
@@ -119,9 +138,13 @@ impl Log {
             if !Arc::ptr_eq(&write.disk, &self.disk) {
                 return Err(PyRuntimeError::new_err("this write belongs to another log"));
             }
-            let last = taken.entry(Arc::as_ptr(&write.sequence)).or_insert(write.sequence.taken.load(SeqCst));
+            let last = taken
+                .entry(Arc::as_ptr(&write.sequence))
+                .or_insert(write.sequence.taken.load(SeqCst));
             if last.checked_add(1) != Some(write.order) {
-                return Err(PyRuntimeError::new_err("a write is written once and in order, while its group is open"));
+                return Err(PyRuntimeError::new_err(
+                    "a write is written once and in order, while its group is open",
+                ));
             }
             *last = write.order;
         }

@@ -75,8 +75,13 @@ impl Store {
 
     /// Makes entries readable at once; a conflicting suffix is replaced.
     pub fn append(&mut self, entries: &[Entry]) {
-        let (Some(first), Some(last)) = (entries.first(), entries.last()) else { return };
-        assert!(first.index > self.base.index && first.index <= self.last + 1, "gap in the log");
+        let (Some(first), Some(last)) = (entries.first(), entries.last()) else {
+            return;
+        };
+        assert!(
+            first.index > self.base.index && first.index <= self.last + 1,
+            "gap in the log"
+        );
         while self.cache.back().is_some_and(|entry| entry.index >= first.index) {
             let entry = self.cache.pop_back().expect("not empty");
             self.cache_bytes -= entry.data.len() + ENTRY_BYTES;
@@ -84,7 +89,10 @@ impl Store {
         // until the new suffix is written, the disk still holds the old one
         self.durable = self.durable.min(first.index - 1);
         self.last = last.index;
-        self.cache_bytes += entries.iter().map(|entry| entry.data.len() + ENTRY_BYTES).sum::<usize>();
+        self.cache_bytes += entries
+            .iter()
+            .map(|entry| entry.data.len() + ENTRY_BYTES)
+            .sum::<usize>();
         self.cache.extend(entries.iter().cloned());
     }
 
@@ -151,7 +159,13 @@ impl Storage for Store {
     }
 
     /// Entries `low..high`, at least one and then as many as `max_size` bytes allow.
-    fn entries(&self, low: u64, high: u64, max_size: impl Into<Option<u64>>, _: GetEntriesContext) -> Result<Vec<Entry>> {
+    fn entries(
+        &self,
+        low: u64,
+        high: u64,
+        max_size: impl Into<Option<u64>>,
+        _: GetEntriesContext,
+    ) -> Result<Vec<Entry>> {
         let max_size = max_size.into().unwrap_or(u64::MAX);
         self.check(low)?;
         self.check(high - 1)?;
@@ -160,14 +174,19 @@ impl Storage for Store {
         if low < cached_from {
             let (end, max) = (high.min(cached_from), usize::try_from(max_size).unwrap_or(usize::MAX));
             let engine = &self.disk.engine;
-            engine.fetch_entries_to::<Indexed>(self.group, low, end, Some(max), &mut found).map_err(unreadable)?;
+            engine
+                .fetch_entries_to::<Indexed>(self.group, low, end, Some(max), &mut found)
+                .map_err(unreadable)?;
         }
         let mut size: u64 = found.iter().map(entry_bytes).sum();
         let next = low + found.len() as u64;
         if next < cached_from {
             return Ok(found); // the size limit was reached on disk
         }
-        for entry in self.cache.range((next - cached_from) as usize..(high - cached_from) as usize) {
+        for entry in self
+            .cache
+            .range((next - cached_from) as usize..(high - cached_from) as usize)
+        {
             size = size.saturating_add(entry_bytes(entry));
             if size > max_size && !found.is_empty() {
                 break;
@@ -186,8 +205,14 @@ impl Storage for Store {
         if index >= cached_from {
             return Ok(self.cache[(index - cached_from) as usize].term);
         }
-        let entry = self.disk.engine.get_entry::<Indexed>(self.group, index).map_err(unreadable)?;
-        entry.map(|entry| entry.term).ok_or(Error::Store(StorageError::Unavailable))
+        let entry = self
+            .disk
+            .engine
+            .get_entry::<Indexed>(self.group, index)
+            .map_err(unreadable)?;
+        entry
+            .map(|entry| entry.term)
+            .ok_or(Error::Store(StorageError::Unavailable))
     }
 
     fn first_index(&self) -> Result<u64> {
