@@ -46,7 +46,7 @@ def console_log(lab: Lab, host: Host) -> Path:
 
 def start(lab: Lab, host: Host) -> None:
     """Boot the host unless it runs; returns once its cables are plugged in, before it answers."""
-    if provision.is_ready(lab, host) and init(lab, host):
+    if provision.is_ready(lab, host) and init(lab, host) and not _ending(lab, host).exists():
         network.plug(lab, host)
         return
     stop(lab, host)             # what a killed `up` or `down`, or the host's own poweroff, may have left
@@ -80,7 +80,8 @@ def shut_down(lab: Lab, host: Host) -> None:
 
 def cut_power(lab: Lab, host: Host) -> None:
     """The host vanishes: its peers hear nothing, and its data disk keeps only what was fsynced."""
-    network.unplug(lab, host)                           # first: dying processes must not say goodbye
+    _ending(lab, host).touch()                          # should we be killed: a host without a disk must not live on
+    network.unplug(lab, host)                           # before the end: dying processes must not say goodbye
     if pid := supervisor(lab, host):
         disks.cut(lab, host, pid)
     stop(lab, host)
@@ -102,6 +103,12 @@ def stop(lab: Lab, host: Host) -> None:
     cgroups.remove(lab, host)
     with suppress(OSError):                             # nspawn leaves it behind when it is killed
         os.rmdir(f"/run/systemd/nspawn/propagate/{lab.machine(host)}")
+    _ending(lab, host).unlink(missing_ok=True)
+
+
+def _ending(lab: Lab, host: Host) -> Path:
+    """There while the host's power is being cut."""
+    return lab.home(host) / "ending"
 
 
 def _kill(pid: int | None) -> None:

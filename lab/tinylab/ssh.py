@@ -14,6 +14,7 @@ USER = "lab"
 PORT = 22
 CONNECT_SECONDS = 0.3
 BANNER_SECONDS = 1.0
+GREETING = b"SSH-2.0-"
 
 # A kept connection is closed by the lab when its host goes; ServerAlive* ends it when the host dies in another way.
 CONFIG = """\
@@ -64,10 +65,10 @@ def answers(lab: Lab, host: Host) -> bool:
     def greeting() -> bytes:
         with socket.create_connection((host.management_ip, PORT), CONNECT_SECONDS) as connection:
             connection.settimeout(BANNER_SECONDS)
-            return connection.recv(8)
+            return connection.recv(len(GREETING))
 
     try:
-        return network.inside(lab, greeting) == b"SSH-2.0-"
+        return network.inside(lab, greeting) == GREETING
     except OSError:                                     # no switch, no host, no sshd yet: it does not answer
         return False
 

@@ -64,6 +64,11 @@ def on_host(host: str, script: str) -> str:
     return good("ssh", host, script).strip()
 
 
+def booted_at(host: str) -> str:
+    """When the host's PID 1 started, in clock ticks: another value means another boot."""
+    return on_host(host, "cut -d' ' -f22 /proc/1/stat")
+
+
 def file_system_check(disk: Path, mode: str) -> subprocess.CompletedProcess[str]:
     """e2fsck: mode -p repairs only what is safe, -n looks only."""
     return subprocess.run(["e2fsck", "-f", mode, disk], capture_output=True, text=True, check=False)
@@ -106,10 +111,10 @@ def two_hosts() -> None:
 class TestUpAndDown:
     def test_up_is_safe_to_repeat_and_keeps_running_hosts(self) -> None:
         good("up", "--hosts", "3")
-        boot = on_host("h1", "cat /proc/sys/kernel/random/boot_id; pidof systemd-journald")
+        boot = booted_at("h1")
         on_host("h3", "echo kept | sudo tee /srv/data/file")
         good("up", "--hosts", "3")
-        assert on_host("h1", "cat /proc/sys/kernel/random/boot_id; pidof systemd-journald") == boot
+        assert booted_at("h1") == boot
         assert [line.split()[0] for line in good("status").splitlines()] == ["h1", "h2", "h3"]
 
         good("up", "--hosts", "2")
@@ -235,6 +240,15 @@ class TestPowerCut:
         good("power-cut", "h1")
         good("boot", "h1")
         assert on_host("h1", "cat /srv/data/x; test ! -s /srv/data/y && echo lost") == "x\nlost"
+
+
+    def test_up_ends_what_a_killed_power_cut_left_running(self, two_hosts: None) -> None:
+        """Killed between taking the disk away and ending the host, it would leave a host without a disk."""
+        before = booted_at("h1")
+        (STATE / "hosts/h1/ending").touch()
+        good("up", "--hosts", "2")
+        assert booted_at("h1") != before
+        assert on_host("h1", "sudo touch /srv/data/x && echo writable") == "writable"
 
 
 class TestMessages:
