@@ -184,6 +184,30 @@ class Network:
                 self.turn(lag=True)
         self.settle(3, lag)
 
+    def leave_behind(self) -> int:
+        """Ends a follower, and lets the others write and compact beyond it; returns which one it is."""
+        self.put(20)
+        behind = self.follower().node
+        self.down(behind)
+        self.put(400)
+        for member in self.members.values():
+            member.compact(keep=10)
+        return behind
+
+    def until_told_to_fetch(self, node: int) -> Member:
+        """Runs until the leader has sent a snapshot to `node`, which has not taken it yet; returns the leader."""
+        self.up(node)
+        for _ in range(50):
+            for member in self.members.values():
+                member.group.tick()
+            for member in list(self.members.values()):
+                self.handle(member)
+                self.send(member.node, member.flush())
+                leader = self.elect()
+                if any(progress.peer == node and progress.state == "snapshot" for progress in leader.group.progress()):
+                    return leader
+        raise AssertionError("the leader did not send a snapshot")
+
     def agreed(self) -> list[bytes]:
         """What all members have applied; it must be the same."""
         states = [member.state.entries for member in self.members.values()]

@@ -5,25 +5,13 @@ import random
 import pytest
 import raftlog
 from conftest import NewNetwork
-from network import Member, Network
 from single import lead, pump
-
-
-def left_behind(network: Network) -> int:
-    """Ends a follower, and lets the others write and compact beyond it; returns which one it is."""
-    network.put(20)
-    behind = network.follower().node
-    network.down(behind)
-    network.put(400)
-    for member in network.members.values():
-        member.compact(keep=10)
-    return behind
 
 
 @pytest.mark.parametrize("size", [3, 4])
 def test_a_member_far_behind_gets_the_state_and_goes_on(new_network: NewNetwork, size: int) -> None:
     network = new_network(size)
-    behind = left_behind(network)
+    behind = network.leave_behind()
     network.put(5)
     member = network.up(behind)
     network.settle(20)
@@ -35,25 +23,10 @@ def test_a_member_far_behind_gets_the_state_and_goes_on(new_network: NewNetwork,
     assert network.agreed() == network.expected()
 
 
-def until_told_to_fetch(network: Network, node: int) -> Member:
-    """Runs until the leader has sent its snapshot to `node`, which has not been delivered yet; returns the leader."""
-    network.up(node)
-    for _ in range(50):
-        for member in network.members.values():
-            member.group.tick()
-        for member in list(network.members.values()):
-            network.handle(member)
-            network.send(member.node, member.flush())
-            leader = network.elect()
-            if any(progress.peer == node and progress.state == "snapshot" for progress in leader.group.progress()):
-                return leader
-    raise AssertionError("the leader did not send a snapshot")
-
-
 def test_a_snapshot_is_acknowledged_only_after_its_write(new_network: NewNetwork) -> None:
     network = new_network(3)
-    behind = left_behind(network)
-    leader = until_told_to_fetch(network, behind)
+    behind = network.leave_behind()
+    leader = network.until_told_to_fetch(behind)
     member = network.members[behind]
     network.handle(member)
     assert member.snapshots == [member.state.position]
@@ -69,8 +42,8 @@ def test_a_snapshot_is_acknowledged_only_after_its_write(new_network: NewNetwork
 
 def test_a_member_that_died_between_its_new_state_and_the_record_goes_on_from_there(new_network: NewNetwork) -> None:
     network = new_network(3)
-    behind = left_behind(network)
-    leader = until_told_to_fetch(network, behind)
+    behind = network.leave_behind()
+    leader = network.until_told_to_fetch(behind)
     network.handle(network.members[behind])
     installed = network.members[behind].saved.position
     network.down(behind)
@@ -83,8 +56,8 @@ def test_a_member_that_died_between_its_new_state_and_the_record_goes_on_from_th
 
 def test_a_lost_snapshot_is_sent_again_after_unreachable(new_network: NewNetwork) -> None:
     network = new_network(3)
-    behind = left_behind(network)
-    leader = until_told_to_fetch(network, behind)
+    behind = network.leave_behind()
+    leader = network.until_told_to_fetch(behind)
     member = network.members[behind]
     member.inbox.clear()
     network.settle(10)
