@@ -1,1 +1,1 @@
-"""The state machine on SQLite: what an applied log amounts to."""
+"""State on disk: what the log has made of users, follows, posts and sessions, in one SQLite file."""
