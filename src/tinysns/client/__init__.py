@@ -1,1 +1,21 @@
-"""The client library: warm channels, writes exactly once, timelines that resume."""
+"""The reference client: warm channels, retries without doubles, timelines that resume, errors that say what is so."""
+
+from tinysns.client.client import Client
+from tinysns.client.codec import Listing, TimelinePost
+from tinysns.client.errors import Definite, Indefinite, Refusal, SnsError, Unreachable
+from tinysns.client.routes import Route
+from tinysns.client.session import Limits, Session
+
+__all__ = [
+    "Client",
+    "Definite",
+    "Indefinite",
+    "Limits",
+    "Listing",
+    "Refusal",
+    "Route",
+    "Session",
+    "SnsError",
+    "TimelinePost",
+    "Unreachable",
+]

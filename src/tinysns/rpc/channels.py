@@ -6,7 +6,7 @@ open a new one (4-5 ms): with a pool of its own a new channel is a new connectio
 
 import grpc
 
-from tinysns.rpc.server import MAX_MESSAGE_BYTES
+MAX_MESSAGE_BYTES = 4 * 1024 * 1024  # both sides refuse longer ones
 
 _OPTIONS = (
     ("grpc.use_local_subchannel_pool", 1),

@@ -6,7 +6,7 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-MAX_MESSAGE_BYTES = 4 * 1024 * 1024
+from tinysns.rpc.channels import MAX_MESSAGE_BYTES
 
 _OPTIONS = (
     ("grpc.so_reuseport", 0),  # else a second server binds the same port silently and takes half of the calls

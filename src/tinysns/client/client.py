@@ -1,0 +1,155 @@
+"""The client: what a program uses to log in, follow, post and read, while masters and routers come and go.
+
+async with Client(["10.67.0.11:3010"]) as client:
+    session = client.session()
+    await session.login("ada")
+    position = await session.post("ada", ["hello"])
+    async for post in client.timeline("bob"):
+        print(post.author, post.text)
+"""
+
+import asyncio
+import secrets
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from types import TracebackType
+from typing import Self
+
+import grpc
+
+from tinysns.client import calls, codec
+from tinysns.client.codec import Listing, TimelinePost
+from tinysns.client.errors import Definite, Unreachable
+from tinysns.client.links import cancelled_from_outside
+from tinysns.client.masters import Masters, Pace
+from tinysns.client.outbox import Outbox
+from tinysns.client.routes import Route, Routes
+from tinysns.client.session import Limits, Session
+from tinysns.client.timeline import HEARTBEAT_MS, batches_of, final_error
+from tinysns.domain.names import Refused, check_name
+from tinysns.domain.writes import SESSION_WINDOW
+from tinysns.runtime.tasks import Tasks
+from tinysns.wire.v1 import sns_pb2
+
+
+class Client:
+    """Warm channels to all masters and an open ear for changes of the route. Belongs to one event loop.
+
+    `routers`: literal "address:port" of one or more routers; one that answers is enough.
+    """
+
+    def __init__(self, routers: Sequence[str], *, limits: Limits | None = None) -> None:
+        if not routers:
+            raise ValueError("a client needs the address of at least one router")
+        self._limits = limits or Limits()
+        self._tasks = Tasks(self._crashed)
+        self._masters = Masters(self._tasks, self._limits.try_seconds)
+        self._routes = Routes(routers, self._masters.set_route)
+        self._sessions: list[Session] = []
+
+    async def __aenter__(self) -> Self:
+        """Raises Unreachable if no router answers."""
+        await self._routes.find(self._limits.connect_seconds)
+        self._tasks.start("watch the route", self._routes.watch())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await asyncio.gather(*(session.close() for session in self._sessions))
+        await self._tasks.stop()
+
+    @property
+    def route(self) -> Route:
+        """Where this client goes right now."""
+        return self._masters.route
+
+    @property
+    def masters(self) -> tuple[str, ...]:
+        """The addresses of all masters it has heard of, in the order in which it tries them."""
+        return self._masters.order
+
+    def session(self, window: int = SESSION_WINDOW) -> Session:
+        """A new session, which lives until the client is left. `window`: the most writes in flight."""
+        session = Session(self._masters, self._tasks, self._limits, Outbox(_new_session_id), window)
+        self._sessions.append(session)
+        return session
+
+    async def timeline(
+        self, user: str, after_position: int = 0, *, only: Sequence[str] = ()
+    ) -> AsyncGenerator[TimelinePost]:
+        """Every post of those whom `user` follows, from behind the position on; waits for new ones for ever.
+
+        `only`: read from these masters ("address:port") and no others. Raises Definite, e.g. for an unknown user.
+        """
+        async with aclosing(self.timeline_batches(user, after_position, only=only)) as batches:
+            async for batch in batches:
+                for post in batch:
+                    yield post
+
+    async def timeline_batches(
+        self, user: str, after_position: int = 0, *, only: Sequence[str] = (), heartbeat_ms: int = HEARTBEAT_MS
+    ) -> AsyncGenerator[list[TimelinePost]]:
+        """The same in batches as they arrive, which is faster. An empty batch: there is nothing more right now."""
+        _check_name(user)
+        async with aclosing(batches_of(self._masters, user, after_position, only, heartbeat_ms)) as batches:
+            async for batch in batches:
+                yield batch
+
+    async def history(self, user: str, after_position: int = 0, *, only: Sequence[str] = ()) -> list[TimelinePost]:
+        """All posts of the timeline up to now. Raises Unreachable, Definite."""
+        posts: list[TimelinePost] = []
+        try:
+            async with (
+                asyncio.timeout(self._limits.deadline_seconds) as deadline,
+                aclosing(self.timeline_batches(user, after_position, only=only)) as batches,
+            ):
+                async for batch in batches:
+                    if not batch:
+                        break
+                    posts += batch
+                    deadline.reschedule(asyncio.get_running_loop().time() + self._limits.deadline_seconds)
+        except TimeoutError:
+            raise Unreachable(f"no master has answered in time (tried {', '.join(only or self.masters)})") from None
+        return posts
+
+    async def list(self, user: str) -> Listing:
+        """Linearizable: it shows every write that was answered before the call. Raises Unreachable, Definite."""
+        _check_name(user)
+        leave, pace = "", Pace(self._masters)
+        try:
+            async with asyncio.timeout(self._limits.deadline_seconds):
+                while True:
+                    link = await self._masters.pick(leave)
+                    try_seconds = self._limits.try_seconds * pace.patience
+                    try:
+                        request = sns_pb2.ListRequest(user=user)
+                        return codec.decode_listing(await calls.list_users(link.channel)(request, timeout=try_seconds))
+                    except grpc.aio.AioRpcError as e:
+                        if error := final_error(e):
+                            raise error from None
+                        if e.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
+                            link.doubt()
+                    except asyncio.CancelledError:
+                        if cancelled_from_outside():
+                            raise
+                    leave = link.address
+                    await pace.before_next()
+        except TimeoutError:
+            raise Unreachable(f"no master has answered in time (tried {', '.join(self.masters)})") from None
+
+    def _crashed(self, error: BaseException) -> None:
+        """A bug in this library: nothing may wait for an answer that nobody will bring."""
+        for session in self._sessions:
+            session.fail(f"the client has crashed: {error!r}")
+
+
+def _new_session_id() -> int:
+    return secrets.randbits(64) or 1
+
+
+def _check_name(user: str) -> None:
+    try:
+        check_name(user)
+    except Refused as e:
+        raise Definite(str(e)) from None

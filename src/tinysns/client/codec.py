@@ -1,0 +1,53 @@
+"""Between the domain's values and the messages of sns.proto, for the client's side of the wire."""
+
+from dataclasses import dataclass
+
+from tinysns.domain.writes import Answer, Follow, Login, Outcome, Post, Unfollow, Write
+from tinysns.wire.v1 import sns_pb2
+
+
+@dataclass(frozen=True, slots=True)
+class TimelinePost:
+    """A post as a follower gets it. `position` is the cursor behind it; the time is for display, never for order."""
+
+    position: int
+    author: str
+    text: str
+    time_unix_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """All users, who follows the user (itself included), and whom it follows (itself not included)."""
+
+    users: tuple[str, ...]
+    followers: tuple[str, ...]
+    following: tuple[str, ...]
+
+
+def encode(session: int, number: int, write: Write) -> sns_pb2.Command:
+    match write:
+        case Post(author, texts):
+            return sns_pb2.Command(session=session, number=number, post=sns_pb2.Post(author=author, texts=texts))
+        case Login(user):
+            return sns_pb2.Command(session=session, number=number, login=sns_pb2.Login(user=user))
+        case Follow(user, target):
+            return sns_pb2.Command(session=session, number=number, follow=sns_pb2.Follow(user=user, target=target))
+        case Unfollow(user, target):
+            return sns_pb2.Command(session=session, number=number, unfollow=sns_pb2.Unfollow(user=user, target=target))
+
+
+def decode_answer(answer: sns_pb2.Answer) -> Answer:
+    """Raises ValueError for an outcome that this version does not know."""
+    return Answer(Outcome(answer.outcome), answer.position, answer.expected)
+
+
+def decode_posts(posts: sns_pb2.Posts, after_position: int) -> list[TimelinePost]:
+    """The posts behind a position. One message may straddle it: a batch that was sent again after a reconnect."""
+    return [
+        TimelinePost(p.position, p.author, p.text, p.time_unix_ns) for p in posts.posts if p.position > after_position
+    ]
+
+
+def decode_listing(reply: sns_pb2.ListReply) -> Listing:
+    return Listing(tuple(reply.users), tuple(reply.followers), tuple(reply.following))

@@ -1,0 +1,109 @@
+"""Links: one warm channel to each master, replaced as soon as it fails, so that a retry never has to connect first.
+
+gRPC's own reconnect back-off is at least 100 ms, and a channel to a stopped process looks ready for seconds. So neither
+is left to gRPC: a failed channel is closed and a new one made, and a silent one has to answer a health check.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+
+import grpc
+from grpc import ChannelConnectivity
+
+from tinysns.client import calls
+from tinysns.rpc.channels import open_channel
+
+_FIRST_PAUSE_SECONDS = 0.01  # a restarted process listens again within some 100 ms: look often at first
+_LONGEST_PAUSE_SECONDS = 0.25
+
+
+def cancelled_from_outside() -> bool:
+    """Whether a CancelledError is meant for this task; a call on a channel that was closed raises one as well."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+class Link:
+    """The channel to one master. `on_change` is called whenever `ready` changes."""
+
+    def __init__(self, address: str, on_change: Callable[[], None], answer_seconds: float) -> None:
+        self.address = address
+        self.ready = False
+        self.channel = open_channel(address)
+        self._on_change = on_change
+        self._answer_seconds = answer_seconds
+        self._doubted = asyncio.Event()
+        self._kicked = asyncio.Event()
+
+    def doubt(self) -> None:
+        """A call on this link got no answer in time: find out whether the master lives, replace the channel if not."""
+        self._doubted.set()
+
+    def kick(self) -> None:
+        """The master may be back: do not wait for the end of the pause."""
+        self._kicked.set()
+
+    async def keep(self) -> None:
+        """Keeps the channel connected, until cancelled."""
+        pause_seconds = 0.0
+        try:
+            while True:
+                if await self._follow(self.channel):
+                    pause_seconds = 0.0
+                self._set_ready(False)
+                await self.channel.close()
+                await self._pause(pause_seconds)
+                pause_seconds = min(max(2 * pause_seconds, _FIRST_PAUSE_SECONDS), _LONGEST_PAUSE_SECONDS)
+                self.channel = open_channel(self.address)
+        finally:
+            self._set_ready(False)
+            await self.channel.close()
+
+    async def _follow(self, channel: grpc.aio.Channel) -> bool:
+        """Follows the state of the channel until it is lost; returns whether it ever was ready."""
+        self._doubted.clear()
+        while True:
+            state = channel.get_state(try_to_connect=True)
+            if self.ready and state is not ChannelConnectivity.READY:
+                return True
+            if state in (ChannelConnectivity.TRANSIENT_FAILURE, ChannelConnectivity.SHUTDOWN):
+                return False
+            self._set_ready(state is ChannelConnectivity.READY)
+            if not await self._unchanged_and_alive(channel, state):
+                return self.ready
+
+    async def _unchanged_and_alive(self, channel: grpc.aio.Channel, state: ChannelConnectivity) -> bool:
+        """Waits for the next state of the channel; returns False when the other side stopped answering meanwhile."""
+        change = asyncio.ensure_future(channel.wait_for_state_change(state))
+        doubt = asyncio.ensure_future(self._doubted.wait())
+        try:
+            while True:
+                await asyncio.wait((change, doubt), return_when=asyncio.FIRST_COMPLETED)
+                if change.done():
+                    return True
+                self._doubted.clear()
+                if state is ChannelConnectivity.READY and not await self._answers(channel):
+                    return False
+                doubt = asyncio.ensure_future(self._doubted.wait())
+        finally:
+            change.cancel()
+            doubt.cancel()
+
+    async def _answers(self, channel: grpc.aio.Channel) -> bool:
+        try:
+            await calls.health(channel)(b"", timeout=self._answer_seconds)
+        except grpc.aio.AioRpcError as e:
+            return e.code() is not grpc.StatusCode.DEADLINE_EXCEEDED  # any other answer comes from a living process
+        return True
+
+    async def _pause(self, seconds: float) -> None:
+        self._kicked.clear()
+        if seconds:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._kicked.wait(), seconds)
+
+    def _set_ready(self, ready: bool) -> None:
+        if ready != self.ready:
+            self.ready = ready
+            self._on_change()

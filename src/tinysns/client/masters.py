@@ -1,0 +1,112 @@
+"""Masters: the warm links to all of them, and which one a call goes to next."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Sequence
+
+from tinysns.client.links import Link
+from tinysns.client.routes import Route
+from tinysns.runtime.tasks import Tasks
+
+_LOOK_AGAIN_SECONDS = 0.2
+
+
+class Masters:
+    """All masters that a route ever named. One that is not in the newest route may still live: it comes last."""
+
+    def __init__(self, tasks: Tasks, answer_seconds: float) -> None:
+        self._tasks = tasks
+        self._answer_seconds = answer_seconds
+        self._links: dict[str, Link] = {}
+        self._listeners: set[Callable[[], None]] = set()
+        self._changed = asyncio.Event()
+        self.route = Route()
+
+    def set_route(self, route: Route) -> None:
+        """Goes by this route from now on."""
+        self.route = route
+        for address in route.order:
+            if link := self._links.get(address):
+                link.kick()
+            else:
+                link = self._links[address] = Link(address, self._tell, self._answer_seconds)
+                self._tasks.start(f"link {address}", link.keep())
+        self._tell()
+
+    def add_listener(self, listener: Callable[[], None]) -> None:
+        """`listener` is called on each change of the route or of a link."""
+        self._listeners.add(listener)
+
+    def remove_listener(self, listener: Callable[[], None]) -> None:
+        self._listeners.discard(listener)
+
+    @property
+    def order(self) -> tuple[str, ...]:
+        """The addresses of all masters, in the order in which to try them."""
+        return tuple(dict.fromkeys((*self.route.order, *self._links)))
+
+    @property
+    def leader(self) -> Link | None:
+        """The link to the leader if clients should be there and it is ready."""
+        link = self._links.get(self.route.leader) if self.route.follows_leader else None
+        return link if link and link.ready else None
+
+    def ready(self, address: str) -> bool:
+        """Whether the link to this master is connected."""
+        return address in self._links and self._links[address].ready
+
+    async def pick(self, leave: str = "", only: Sequence[str] = ()) -> Link:
+        """The next master behind `leave` whose channel is ready; waits while there is none. `only`: one of these."""
+        while True:
+            order = [a for a in self.order if a in only] if only else list(self.order)
+            if leave in order:
+                at = order.index(leave) + 1
+                order = order[at:] + order[:at]
+            for address in order:
+                if self._links[address].ready:
+                    return self._links[address]
+            await self.changed(_LOOK_AGAIN_SECONDS)
+
+    async def changed(self, seconds: float) -> None:
+        """Returns on the next change of the route or of a link, after `seconds` at the latest."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._changed.wait(), seconds)
+
+    def _tell(self) -> None:
+        self._changed.set()
+        self._changed = asyncio.Event()
+        for listener in tuple(self._listeners):
+            listener()
+
+
+class Pace:
+    """How fast to go round: at once while there are masters left to try, then ever more slowly until one answers."""
+
+    _FIRST_SECONDS = 0.005
+    _LONGEST_SECONDS = 0.2
+
+    def __init__(self, masters: Masters) -> None:
+        self._masters = masters
+        self._in_vain = 0
+        self.answers = 0
+
+    def answered(self) -> None:
+        """A master did what it was asked."""
+        self._in_vain = 0
+        self.answers += 1
+
+    @property
+    def patience(self) -> int:
+        """How many times its usual limit a try gets: 1 in the first round, later up to 8: slowness makes no storm."""
+        return 1 << min(self._rounds, 3)
+
+    @property
+    def _rounds(self) -> int:
+        return self._in_vain // max(1, len(self._masters.order))
+
+    async def before_next(self) -> None:
+        """To be awaited behind each try that ended without an answer."""
+        self._in_vain += 1
+        if self._rounds:
+            over = self._in_vain - len(self._masters.order)
+            await self._masters.changed(min(self._FIRST_SECONDS * 2 ** min(over, 16), self._LONGEST_SECONDS))

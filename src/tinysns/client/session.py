@@ -1,0 +1,271 @@
+"""Sessions: writes that take effect exactly once, in order, on whichever master lives; one stream, several in flight.
+
+    stream ends, or the master refuses    at once to the next master: everything unanswered, in order, same numbers
+    silence for try_seconds               the same, and the link is doubted (links.py)
+    answer GAP                            a new stream to the same master
+    another leader, and it is ready       let the answers come in, then go there: a standby would have to forward
+
+A master holds requests through an election, so a second submit there is no harm and no storm: see masters.Pace.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
+
+import grpc
+
+from tinysns.client import calls, codec
+from tinysns.client.errors import Definite, Unreachable, refusal
+from tinysns.client.links import Link, cancelled_from_outside
+from tinysns.client.masters import Masters, Pace
+from tinysns.client.outbox import Item, Next, Outbox
+from tinysns.domain.names import Refused, check_name, check_texts
+from tinysns.domain.writes import SESSION_WINDOW, Answer, Follow, Login, Post, Unfollow, Write
+from tinysns.runtime.tasks import Tasks
+from tinysns.wire.v1 import sns_pb2
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How patient a client is."""
+
+    deadline_seconds: float = 10.0  # of a whole call; a failover takes some 10 ms, an election by timeout under 1 s
+    try_seconds: float = 0.2  # of one try on one master, without any answer from it
+    connect_seconds: float = 3.0  # until a router has answered: longer than a router needs to be restarted
+
+
+class _End(Enum):
+    """Why a stream ended, and so which master is next."""
+
+    LOST = auto()  # another one
+    AGAIN = auto()  # the same one
+    MOVE = auto()  # the first of the route
+
+
+class Session:
+    """Made by Client.session(). Writes take effect in the order of the calls. Belongs to one event loop."""
+
+    def __init__(self, masters: Masters, tasks: Tasks, limits: Limits, outbox: Outbox, window: int) -> None:
+        if not 1 <= window <= SESSION_WINDOW:
+            raise ValueError(f"a window has room for 1 to {SESSION_WINDOW} writes, not {window}")
+        self._masters, self._tasks, self._limits, self._outbox, self._window = masters, tasks, limits, outbox, window
+        self._pace = Pace(masters)
+        self._runner: asyncio.Task[None] | None = None
+        self._closed = False
+        self._work = asyncio.Event()
+        self._room = asyncio.Event()
+        self._stream: _Stream | None = None
+        self._trouble = ""  # what the last failed try said
+
+    @property
+    def master(self) -> str:
+        """The address of the master that writes go to right now, empty while there is none."""
+        return self._stream.link.address if self._stream else ""
+
+    async def login(self, user: str) -> Answer:
+        """Outcome DONE at the first time, later WELCOME_BACK. Raises SnsError, as all of these do."""
+        return await self._call(Login(user))
+
+    async def follow(self, user: str, target: str) -> Answer:
+        """Raises Refusal with UNKNOWN_USER or ALREADY_FOLLOWING."""
+        return await self._call(Follow(user, target))
+
+    async def unfollow(self, user: str, target: str) -> Answer:
+        """Raises Refusal with UNKNOWN_USER, NOT_FOLLOWING or INVALID_TARGET."""
+        return await self._call(Unfollow(user, target))
+
+    async def post(self, author: str, texts: Sequence[str]) -> int:
+        """Posts all of `texts` or none; returns the position of the first. Raises Refusal with UNKNOWN_USER."""
+        return (await self._call(Post(author, tuple(texts)))).position
+
+    async def _call(self, write: Write) -> Answer:
+        _check(write)
+        await self.room()
+        answer = await self.submit(write)
+        if error := refusal(write, answer.outcome):
+            raise error
+        return answer
+
+    async def room(self, deadline_seconds: float | None = None) -> None:
+        """Returns once a `submit` is allowed. Raises Unreachable when nothing moves until the deadline."""
+        try:
+            async with asyncio.timeout(deadline_seconds or self._limits.deadline_seconds):
+                while len(self._outbox) >= self._window:
+                    self._room.clear()
+                    await self._room.wait()
+        except TimeoutError:
+            raise Unreachable(f"the service has not answered earlier writes in time{self._because()}") from None
+
+    def submit(self, write: Write, deadline_seconds: float | None = None) -> "asyncio.Future[Answer]":
+        """Sends without waiting for the answers before it. Call it directly behind `await room()`.
+
+        The future ends with an Answer of any outcome that is final (UNKNOWN_USER too), or with SnsError: Indefinite if
+        the deadline passed (10 s if none is given) with the write on its way. Raises Definite for malformed input.
+        """
+        if self._closed:
+            raise Definite("this session is closed")
+        if len(self._outbox) >= self._window:
+            raise RuntimeError("no room in the window: await session.room() before each submit")
+        _check(write)
+        loop = asyncio.get_running_loop()
+        item = Item(write, loop.create_future())
+        timer = loop.call_later(deadline_seconds or self._limits.deadline_seconds, self._expire, item)
+        item.future.add_done_callback(lambda _: timer.cancel())
+        self._outbox.add(item)
+        if self._stream:
+            self._stream.pump()
+        self._work.set()
+        if self._runner is None:
+            self._runner = self._tasks.start("session", self._run())
+        return item.future
+
+    async def drain(self) -> None:
+        """Returns once everything submitted is answered or has failed by its deadline (which is why this ends)."""
+        while len(self._outbox):
+            self._room.clear()
+            await self._room.wait()
+
+    async def close(self) -> None:
+        """Ends the stream; what is not answered fails as indefinite. Await `drain` first to prevent that."""
+        self._closed = True
+        if self._runner:
+            self._runner.cancel()
+            await asyncio.gather(self._runner, return_exceptions=True)
+        self.fail("the session was closed before the answer")
+
+    def fail(self, sentence: str) -> None:
+        """Nobody will bring the answers any more."""
+        self._closed = True
+        self._outbox.close(sentence)
+        self._room.set()
+
+    def _expire(self, item: Item) -> None:
+        self._outbox.expire(item, f"the service did not answer a write before its deadline{self._because()}")
+        self._room.set()
+
+    def _because(self) -> str:
+        return f" ({self._trouble})" if self._trouble else ""
+
+    async def _run(self) -> None:
+        leave, end = "", _End.MOVE
+        while True:
+            await self._work.wait()
+            link = await self._masters.pick(leave, (leave,) if end is _End.AGAIN and self._masters.ready(leave) else ())
+            answered_before = self._pace.answers
+            end = await self._write(link)
+            leave = "" if end is _End.MOVE else link.address
+            if end is not _End.MOVE and self._pace.answers == answered_before:
+                await self._pace.before_next()
+            if not len(self._outbox):
+                self._work.clear()
+
+    async def _write(self, link: Link) -> _End:
+        try_seconds = self._limits.try_seconds * self._pace.patience
+        stream = self._stream = _Stream(link, self._outbox, self._masters, try_seconds)
+        try:
+            async for answers in stream.call:
+                stream.heard()
+                self._pace.answered()
+                for a in answers.answers:
+                    if self._outbox.answered(a.number, codec.decode_answer(a), a.detail) is Next.NEW_STREAM:
+                        return _End.AGAIN
+                self._room.set()
+                stream.pump()
+                if stream.moved:
+                    return _End.MOVE
+            self._trouble = f"{link.address} ended the stream"
+        except grpc.aio.AioRpcError as e:
+            self._trouble = f"{link.address}: {e.details() or e.code().name}"
+        except asyncio.CancelledError:
+            if cancelled_from_outside():
+                raise
+            if stream.moved:
+                return _End.MOVE
+            self._trouble = f"{link.address} does not answer"
+        finally:
+            self._stream = None
+            self._room.set()
+            stream.close()
+        return _End.LOST
+
+
+class _Stream:
+    """One try: a Write stream to one master, its watchdog, and whether the leader is elsewhere."""
+
+    def __init__(self, link: Link, outbox: Outbox, masters: Masters, try_seconds: float) -> None:
+        self.link = link
+        self._outbox, self._masters, self._try_seconds = outbox, masters, try_seconds
+        self._loop = asyncio.get_running_loop()
+        # One queue for each stream: the orphaned reader of an old one would swallow a command of the new one.
+        self._outgoing: asyncio.Queue[sns_pb2.Command | None] = asyncio.Queue()
+        self._leaving = False
+        self._waiting_since = self._loop.time()
+        for item in outbox.again():
+            self._send(item)
+        self.pump()
+        self.call = calls.write(link.channel)(_requests(self._outgoing))
+        self._watchdog = self._loop.call_later(try_seconds, self._watch)
+        masters.add_listener(self._look_for_leader)
+
+    @property
+    def moved(self) -> bool:
+        """Everything is answered, and the leader is elsewhere."""
+        return self._leaving and not self._outbox.on_the_way
+
+    def pump(self) -> None:
+        """Sends what waits."""
+        if self._leaving:
+            return
+        if not self._outbox.on_the_way:
+            self._waiting_since = self._loop.time()
+        for item in self._outbox.first_time():
+            self._send(item)
+
+    def heard(self) -> None:
+        self._waiting_since = self._loop.time()
+
+    def close(self) -> None:
+        self._masters.remove_listener(self._look_for_leader)
+        self._watchdog.cancel()
+        self._outgoing.put_nowait(None)
+        self.call.cancel()
+
+    def _send(self, item: Item) -> None:
+        self._outgoing.put_nowait(codec.encode(self._outbox.session, item.number, item.write))
+
+    def _watch(self) -> None:
+        silent_seconds = self._loop.time() - self._waiting_since if self._outbox.on_the_way else 0.0
+        if silent_seconds >= self._try_seconds:
+            self.link.doubt()
+            self.call.cancel()
+        else:
+            self._watchdog = self._loop.call_later(self._try_seconds - silent_seconds, self._watch)
+
+    def _look_for_leader(self) -> None:
+        leader = self._masters.leader
+        if leader is not None and leader is not self.link and not self._leaving:
+            self._leaving = True
+            if self.moved:
+                self.call.cancel()
+
+
+async def _requests(outgoing: "asyncio.Queue[sns_pb2.Command | None]") -> AsyncIterator[sns_pb2.Command]:
+    while (command := await outgoing.get()) is not None:
+        yield command
+
+
+def _check(write: Write) -> None:
+    """Refuses here what the service would refuse, so that no number is ever given to it. Raises Definite."""
+    try:
+        match write:
+            case Login(user):
+                check_name(user)
+            case Follow(user, target) | Unfollow(user, target):
+                check_name(user)
+                check_name(target)
+            case Post(author, texts):
+                check_name(author)
+                check_texts(texts)
+    except Refused as e:
+        raise Definite(str(e)) from None

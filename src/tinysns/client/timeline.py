@@ -1,0 +1,95 @@
+"""Timelines: every post once and in order, whatever dies meanwhile. The cursor is all the state there is."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+
+import grpc
+
+from tinysns.client import calls, codec
+from tinysns.client.codec import TimelinePost
+from tinysns.client.errors import Definite
+from tinysns.client.links import Link, cancelled_from_outside
+from tinysns.client.masters import Masters, Pace
+from tinysns.wire.v1 import sns_pb2
+
+HEARTBEAT_MS = 200
+_SILENT_HEARTBEATS = 3
+
+# Another master would say the same.
+_FINAL = (
+    grpc.StatusCode.NOT_FOUND,
+    grpc.StatusCode.INVALID_ARGUMENT,
+    grpc.StatusCode.OUT_OF_RANGE,
+    grpc.StatusCode.FAILED_PRECONDITION,
+    grpc.StatusCode.UNIMPLEMENTED,
+    grpc.StatusCode.PERMISSION_DENIED,
+    grpc.StatusCode.UNAUTHENTICATED,
+)
+
+
+def final_error(error: grpc.aio.AioRpcError) -> Definite | None:
+    """The error to raise if asking another master is useless, else None."""
+    return Definite(error.details() or error.code().name) if error.code() in _FINAL else None
+
+
+async def batches_of(
+    masters: Masters, user: str, after_position: int, only: Sequence[str], heartbeat_ms: int
+) -> AsyncGenerator[list[TimelinePost]]:
+    """The posts as they come, in batches; an empty one says that nothing more is there right now. Never ends by itself.
+
+    Raises Definite, e.g. for an unknown user.
+    """
+    cursor, leave, pace = after_position, "", Pace(masters)
+    while True:
+        link = await masters.pick(leave, only)
+        stream = _Stream(link, user, cursor, heartbeat_ms)
+        heard = False
+        try:
+            async for message in stream.call:
+                stream.heard()
+                heard = True
+                pace.answered()
+                posts = codec.decode_posts(message, cursor)
+                if posts:
+                    cursor = posts[-1].position
+                if posts or not message.posts:
+                    yield posts
+        except grpc.aio.AioRpcError as e:
+            if error := final_error(e):
+                raise error from None
+        except asyncio.CancelledError:
+            if cancelled_from_outside():
+                raise
+        finally:
+            stream.close()
+        leave = link.address
+        if not heard:
+            await pace.before_next()
+
+
+class _Stream:
+    """One try: a Timeline stream from one master, given up after a silence."""
+
+    def __init__(self, link: Link, user: str, cursor: int, heartbeat_ms: int) -> None:
+        self._link = link
+        self._loop = asyncio.get_running_loop()
+        self._silence_seconds = _SILENT_HEARTBEATS * heartbeat_ms / 1000
+        self._heard_at = self._loop.time()
+        request = sns_pb2.TimelineRequest(user=user, after_position=cursor, heartbeat_ms=heartbeat_ms)
+        self.call = calls.timeline(link.channel)(request)
+        self._watchdog = self._loop.call_later(self._silence_seconds, self._watch)
+
+    def heard(self) -> None:
+        self._heard_at = self._loop.time()
+
+    def close(self) -> None:
+        self._watchdog.cancel()
+        self.call.cancel()
+
+    def _watch(self) -> None:
+        silent_seconds = self._loop.time() - self._heard_at
+        if silent_seconds >= self._silence_seconds:
+            self._link.doubt()
+            self.call.cancel()
+        else:
+            self._watchdog = self._loop.call_later(self._silence_seconds - silent_seconds, self._watch)
