@@ -129,13 +129,13 @@ def test_bytes_that_are_no_packet_are_refused(new_network: NewNetwork) -> None:
 
 def test_nested_groups_do_not_exhaust_the_stack(new_network: NewNetwork) -> None:
     group = new_network(3).members[1].group
-    nested = b"\xa3\x06" * 5_000_000  # the start of an unknown group, again and again
+    nested = b"\xa3\x06" * 5_000_000  # an unknown group begins, again and again
     for packet in (
         message(nested),
         message(b"\x3a", message(nested)),
         message(b"\x4a", message(b"\x12", message(nested))),
     ):
-        with pytest.raises(raftlog.RaftError, match="not a raft message"):
+        with pytest.raises(raftlog.RaftError, match="garbled packet"):
             group.step(packet)
 
 

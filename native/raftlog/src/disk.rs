@@ -73,10 +73,7 @@ impl Disk {
             recovery_threads: 2,
             ..Config::default()
         })?;
-        Ok(Disk {
-            engine,
-            failed: AtomicBool::new(false),
-        })
+        Ok(Disk { engine, failed: AtomicBool::new(false) })
     }
 
     pub fn has(&self, group: u64) -> bool {
@@ -89,18 +86,9 @@ impl Disk {
         let (mut start, mut hard) = (SnapshotMetadata::default(), HardState::default());
         if !voters.is_empty() {
             (start.index, start.term, hard.term, hard.commit) = (1, 1, 1, 1);
-            start.set_conf_state(ConfState {
-                voters,
-                ..ConfState::default()
-            });
+            start.set_conf_state(ConfState { voters, ..ConfState::default() });
         }
-        self.write(&[Job {
-            group,
-            sync: true,
-            hard: Some(hard),
-            restore: Some(start),
-            ..Job::default()
-        }])
+        self.write(&[Job { group, sync: true, hard: Some(hard), restore: Some(start), ..Job::default() }])
     }
 
     /// Reads a group's records and checks that they and the entries fit each other.
@@ -120,21 +108,14 @@ impl Disk {
         }
         hard.commit = hard.commit.max(point.index);
         hard.term = hard.term.max(point.term);
-        Ok(Records {
-            hard,
-            point,
-            base,
-            last,
-        })
+        Ok(Records { hard, point, base, last })
     }
 
     /// Executes jobs of any groups, oldest first, as one append and at most one fsync. A failure is final: whether a
     /// failed fsync left the data on the disk cannot be known, and a second one would not tell (raft.md, rule 8).
     pub fn write(&self, jobs: &[Job]) -> Result<()> {
         if self.failed.load(SeqCst) {
-            return Err(Error::Other(
-                "an earlier write failed: this log takes no more, restart the process".into(),
-            ));
+            return Err(Error::Other("an earlier write failed: this log takes no more, restart the process".into()));
         }
         let written = self.append(jobs);
         if written.is_err() {

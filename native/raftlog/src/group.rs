@@ -6,41 +6,28 @@ use std::collections::HashSet;
 use std::sync::atomic::Ordering::SeqCst;
 use std::sync::{Arc, Mutex};
 
-use protobuf::Message as _;
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::PyBytes;
-use raft::eraftpb::{
-    ConfChange, ConfChangeSingle, ConfChangeType, ConfChangeV2, ConfState, Entry, EntryType, Message, MessageType,
-    SnapshotMetadata,
-};
-use raft::{Config, Error, ProgressState, RawNode, SnapshotStatus, StateRole, Storage};
+use raft::eraftpb::{Entry, EntryType, Message, MessageType, SnapshotMetadata};
+use raft::{Error, ProgressState, RawNode, SnapshotStatus, StateRole, Storage};
 
 use crate::disk::{Compaction, Disk, Job};
+use crate::members::{proposal, Members};
+use crate::opening::{Opened, Opening};
 use crate::packets::{pack, unpack, Packets};
 use crate::ready::{After, Ready, Sequence, Write, CLOSED};
 use crate::screen::{screen, PACKET_BYTES};
 use crate::status::{role, Progress, Status};
 use crate::store::Store;
-use crate::{disk_error, raft_error, Compacted, Corrupt, ProposalDropped, RaftError};
-
-/// How a group is opened; see `Log.group`.
-pub struct Opening {
-    pub id: u64,
-    pub node: u64,
-    pub election: usize,
-    pub heartbeat: usize,
-    pub applied: u64,
-    pub installed: u64,
-}
+use crate::{raft_error, Compacted, ProposalDropped, RaftError};
 
 #[pyclass(module = "raftlog")]
 pub struct Group {
     id: u64,
     node: RawNode<Store>,
-    /// `(index, members)`: who is a member from that applied index on, oldest first, since the compaction point.
-    members: Vec<(u64, ConfState)>,
+    members: Members,
     /// What raft has handed out to be applied.
     applied: u64,
     /// What the state had applied already when the group was opened; nothing up to here is handed out again.
@@ -63,26 +50,15 @@ impl Drop for Group {
 }
 
 impl Group {
-    /// Reads the group back and starts raft where replay has to start.
-    pub fn open(disk: &Arc<Disk>, how: &Opening, open: Arc<Mutex<HashSet<u64>>>) -> PyResult<Group> {
-        let store = Store::open(disk.clone(), how.id).map_err(disk_error)?;
-        let skip = state_position(&store, how.applied, how.installed).map_err(Corrupt::new_err)?;
-        // Raft starts no later than the compaction point: who is a member is known there, and what has changed since
-        // is found again by walking over the entries in between, although the state needs them no more.
-        let applied = skip.min(store.point().index).min(store.hard().commit);
-        let (compacted, members) = (store.point().index, store.point().get_conf_state().clone());
-        let config = config(how, applied);
-        config
-            .validate()
-            .map_err(|error| PyValueError::new_err(error.to_string()))?;
-        let quiet = slog::Logger::root(slog::Discard, slog::o!());
+    pub fn open(disk: &Arc<Disk>, opening: &Opening, open: Arc<Mutex<HashSet<u64>>>) -> PyResult<Group> {
+        let Opened { node, applied, state } = opening.read(disk)?;
         Ok(Group {
-            id: how.id,
-            node: RawNode::new(&config, store, &quiet).map_err(raft_error)?,
-            members: vec![(compacted, members)],
+            id: opening.id,
+            members: Members::at_point(node.store().point()),
+            compacted: node.store().point().index,
+            node,
             applied,
-            skip,
-            compacted,
+            skip: state,
             handed_out: 0,
             persisted: 0,
             sequence: Arc::default(),
@@ -92,19 +68,32 @@ impl Group {
 
     fn hand_out(&mut self, job: Job, after: After) -> Write {
         self.handed_out += 1;
-        Write::new(
-            self.handed_out,
-            self.sequence.clone(),
-            self.node.store().disk().clone(),
-            job,
-            after,
-        )
+        Write::new(self.handed_out, self.sequence.clone(), self.node.store().disk().clone(), job, after)
+    }
+
+    /// Takes what has to be written out of a raft Ready; the store has it from here on.
+    fn job(&mut self, ready: &mut raft::Ready) -> Job {
+        let mut job = Job { group: self.id, sync: ready.must_sync(), hard: ready.hs().cloned(), ..Job::default() };
+        if !ready.snapshot().is_empty() {
+            let start = ready.snapshot().get_metadata().clone();
+            self.restore(&start);
+            job.hard.get_or_insert_with(|| self.node.store().hard().clone()); // on disk a restore leaves nothing else
+            job.sync = true;
+            job.restore = Some(start);
+        }
+        job.entries = ready.take_entries();
+        let store = self.node.mut_store();
+        store.append(&job.entries);
+        if let Some(hard) = &job.hard {
+            store.set_hard(hard.clone());
+        }
+        job
     }
 
     /// A snapshot from the leader: from here on the log begins at it.
     fn restore(&mut self, start: &SnapshotMetadata) {
         self.node.mut_store().restore(start);
-        self.members = vec![(start.index, start.get_conf_state().clone())];
+        self.members = Members::at_point(start);
         self.applied = start.index;
         self.compacted = start.index;
     }
@@ -118,7 +107,7 @@ impl Group {
                 EntryType::EntryNormal if entry.data.is_empty() => {} // the first entry of a new leader
                 EntryType::EntryNormal if entry.index <= self.skip => {}
                 EntryType::EntryNormal => committed.push((entry.index, PyBytes::new(py, &entry.data).unbind())),
-                _ => self.change_members(entry)?,
+                _ => self.members.apply(&mut self.node, entry)?,
             }
         }
         if !entries.is_empty() {
@@ -126,63 +115,6 @@ impl Group {
             self.node.advance_apply_to(self.applied);
         }
         Ok(committed)
-    }
-
-    /// A change of membership takes effect here, before the owner sees any later entry.
-    fn change_members(&mut self, entry: &Entry) -> PyResult<()> {
-        if self.members.last().is_some_and(|(since, _)| entry.index <= *since) {
-            return Ok(()); // the compaction point is behind it: it is in force already
-        }
-        let garbled = |error| Corrupt::new_err(format!("membership change at {}: {error}", entry.index));
-        let members = if entry.get_entry_type() == EntryType::EntryConfChange {
-            self.node
-                .apply_conf_change(&ConfChange::parse_from_bytes(&entry.data).map_err(garbled)?)
-        } else {
-            self.node
-                .apply_conf_change(&ConfChangeV2::parse_from_bytes(&entry.data).map_err(garbled)?)
-        };
-        // One that the membership does not allow (removing the last voter) changes nothing, on every member alike.
-        if let Ok(members) = members {
-            self.members.push((entry.index, members));
-        }
-        Ok(())
-    }
-}
-
-/// Where the state machine stands (raft.md, rule 6): the log must reach down to it, and up to it. A log that ends
-/// below the state has lost its end, and with it perhaps a vote or an acknowledged entry that others count on. Only a
-/// state that came from another member may be ahead of this member's log.
-fn state_position(store: &Store, applied: u64, installed: u64) -> Result<u64, String> {
-    let (before, last) = (store.base().index, store.last());
-    let applied = if before == 1 { applied.max(1) } else { applied }; // a founded group: index 1 is the empty state
-    if applied < before {
-        return Err(format!(
-            "the state is at {applied} but the log begins at {}",
-            before + 1
-        ));
-    }
-    if applied > last.max(installed) {
-        return Err(format!(
-            "the log ends at {last} but the state had applied {applied}: the log lost its end"
-        ));
-    }
-    Ok(applied)
-}
-
-fn config(how: &Opening, applied: u64) -> Config {
-    Config {
-        id: how.node,
-        election_tick: how.election,
-        heartbeat_tick: how.heartbeat,
-        applied,
-        pre_vote: true,
-        check_quorum: true,
-        batch_append: true,
-        max_size_per_msg: 1 << 20, // raft's own default, 0, means one entry per message
-        max_inflight_msgs: 256,
-        max_committed_size_per_ready: 4 << 20,
-        max_uncommitted_size: 256 << 20,
-        ..Config::default()
     }
 }
 
@@ -206,11 +138,9 @@ impl Group {
     /// member, which would end the process. Proposals are never taken from peers: clients go to the leader.
     fn step(&mut self, packet: &[u8]) -> PyResult<()> {
         if packet.len() > PACKET_BYTES {
-            return Err(PyValueError::new_err(format!(
-                "a packet has at most {PACKET_BYTES} bytes"
-            )));
+            return Err(PyValueError::new_err(format!("a packet has at most {PACKET_BYTES} bytes")));
         }
-        for message in unpack(packet).map_err(RaftError::new_err)? {
+        for message in unpack(packet).map_err(|error| RaftError::new_err(format!("garbled packet: {error}")))? {
             if !screen(&message, &self.node.raft).map_err(RaftError::new_err)? {
                 continue;
             }
@@ -231,17 +161,9 @@ impl Group {
         if batch.is_empty() || self.node.raft.state != StateRole::Leader {
             return Err(ProposalDropped::new_err("nothing to propose, or not the leader"));
         }
-        let entries: Vec<Entry> = batch
-            .iter()
-            .map(|data| Entry {
-                data: data.to_vec().into(),
-                ..Entry::default()
-            })
-            .collect();
-        let mut message = Message {
-            from: self.node.raft.id,
-            ..Message::default()
-        };
+        let entries: Vec<Entry> =
+            batch.iter().map(|data| Entry { data: data.to_vec().into(), ..Entry::default() }).collect();
+        let mut message = Message { from: self.node.raft.id, ..Message::default() };
         message.set_msg_type(MessageType::MsgPropose);
         message.set_entries(entries.into());
         let first = self.node.raft.raft_log.last_index() + 1;
@@ -252,21 +174,7 @@ impl Group {
     /// Proposes a change of membership as leader: `[("voter" | "learner" | "remove", node)]`. Several at once go through
     /// joint consensus.
     fn propose_conf(&mut self, changes: Vec<(String, u64)>) -> PyResult<()> {
-        let mut proposal = ConfChangeV2::default();
-        for (what, node_id) in changes {
-            let mut change = ConfChangeSingle {
-                node_id,
-                ..ConfChangeSingle::default()
-            };
-            change.set_change_type(match what.as_str() {
-                "voter" => ConfChangeType::AddNode,
-                "learner" => ConfChangeType::AddLearnerNode,
-                "remove" => ConfChangeType::RemoveNode,
-                _ => return Err(PyValueError::new_err("a change is 'voter', 'learner' or 'remove'")),
-            });
-            proposal.mut_changes().push(change);
-        }
-        self.node.propose_conf_change(vec![], proposal).map_err(raft_error)
+        self.node.propose_conf_change(vec![], proposal(changes)?).map_err(raft_error)
     }
 
     /// Starts an election with pre-vote: it asks whether it could win, and deposes nobody if it could not.
@@ -285,12 +193,7 @@ impl Group {
         if raft.state != StateRole::Follower {
             raft.become_follower(raft.term, 0); // only a follower listens to MsgTimeoutNow
         }
-        let mut message = Message {
-            from: raft.id,
-            to: raft.id,
-            term: raft.term,
-            ..Message::default()
-        };
+        let mut message = Message { from: raft.id, to: raft.id, term: raft.term, ..Message::default() };
         message.set_msg_type(MessageType::MsgTimeoutNow);
         raft.step(message).map_err(raft_error)
     }
@@ -339,33 +242,17 @@ impl Group {
             return Ok(None);
         }
         let mut ready = self.node.ready();
-        let restored = (!ready.snapshot().is_empty()).then(|| ready.snapshot().get_metadata().clone());
-        let mut job = Job {
-            group: self.id,
-            sync: ready.must_sync(),
-            hard: ready.hs().cloned(),
-            ..Job::default()
-        };
-        if let Some(start) = &restored {
-            self.restore(start);
-            job.hard.get_or_insert_with(|| self.node.store().hard().clone()); // nothing else survives a restore on disk
-            job.restore = Some(start.clone());
-        }
-        job.entries = ready.take_entries();
-        let messages = ready.take_messages();
+        let job = self.job(&mut ready);
+        let (messages, reads, entries) =
+            (ready.take_messages(), ready.take_read_states(), ready.take_committed_entries());
         let after = After::Ready {
             number: ready.number(),
             last: job.entries.last().map_or(0, |entry| entry.index),
-            restored: restored.clone(),
+            restored: job.restore.clone(),
             messages: ready.take_persisted_messages(),
         };
-        let (reads, entries) = (ready.take_read_states(), ready.take_committed_entries());
-        let store = self.node.mut_store();
-        store.append(&job.entries);
-        if let Some(hard) = &job.hard {
-            store.set_hard(hard.clone());
-        }
-        self.node.advance_append_async(ready); // from here on raft reads all of that from the store
+        let restored = job.restore.as_ref().map(|start| start.index);
+        self.node.advance_append_async(ready); // from here on raft reads what is in the job from the store
         let committed = self.commit(py, entries)?;
         let write = self.hand_out(job, after);
         let raft = &self.node.raft;
@@ -374,13 +261,10 @@ impl Group {
             leader: raft.leader_id,
             term: raft.term,
             messages: pack(py, messages),
-            snapshot: restored.map(|start| start.index).filter(|index| *index > self.skip),
+            snapshot: restored.filter(|index| *index > self.skip),
             committed,
             applied: self.applied.max(self.skip),
-            reads: reads
-                .into_iter()
-                .map(|r| (PyBytes::new(py, &r.request_ctx).unbind(), r.index))
-                .collect(),
+            reads: reads.into_iter().map(|r| (PyBytes::new(py, &r.request_ctx).unbind(), r.index)).collect(),
             write: Py::new(py, write)?,
         }))
     }
@@ -393,12 +277,7 @@ impl Group {
         let after = after.ok_or_else(|| PyRuntimeError::new_err("persisted: not written yet, or out of order"))?;
         self.persisted = write.order;
         match after {
-            After::Ready {
-                number,
-                last,
-                restored,
-                messages,
-            } => {
+            After::Ready { number, last, restored, messages } => {
                 self.node.on_persist_ready(number);
                 if let Some(start) = restored {
                     self.node.mut_store().set_point(start);
@@ -411,12 +290,7 @@ impl Group {
                 Ok(pack(py, messages))
             }
             After::Compaction { point } => {
-                let since = self
-                    .members
-                    .iter()
-                    .rposition(|(since, _)| *since <= point.index)
-                    .unwrap_or(0);
-                self.members.drain(..since);
+                self.members.forget_before(point.index);
                 self.node.mut_store().set_point(point);
                 Ok(vec![])
             }
@@ -428,41 +302,20 @@ impl Group {
     #[pyo3(signature = (index, keep = 1000))]
     fn compact(&mut self, index: u64, keep: u64) -> PyResult<Write> {
         if index <= self.compacted {
-            return Err(Compacted::new_err(format!(
-                "the log is compacted at {} already",
-                self.compacted
-            )));
+            return Err(Compacted::new_err(format!("the log is compacted at {} already", self.compacted)));
         }
         if index > self.applied {
-            return Err(PyValueError::new_err(format!(
-                "{index} is not applied yet, {} is",
-                self.applied
-            )));
+            return Err(PyValueError::new_err(format!("{index} is not applied yet, {} is", self.applied)));
         }
         let store = self.node.store();
-        let at = |index| {
-            Ok(SnapshotMetadata {
-                index,
-                term: store.term(index)?,
-                ..SnapshotMetadata::default()
-            })
-        };
+        let at = |index| Ok(SnapshotMetadata { index, term: store.term(index)?, ..SnapshotMetadata::default() });
         let mut point = at(index).map_err(raft_error)?;
         let base = at(index.saturating_sub(keep).max(store.base().index)).map_err(raft_error)?;
-        let members = self.members.iter().rev().find(|(since, _)| *since <= index);
-        point.set_conf_state(members.map(|(_, members)| members.clone()).unwrap_or_default());
+        point.set_conf_state(self.members.at(index));
         self.node.mut_store().truncate(&base);
         self.compacted = index;
-        let compact = Some(Compaction {
-            point: point.clone(),
-            base,
-        });
-        let job = Job {
-            group: self.id,
-            sync: true,
-            compact,
-            ..Job::default()
-        };
+        let compact = Some(Compaction { point: point.clone(), base });
+        let job = Job { group: self.id, sync: true, compact, ..Job::default() };
         Ok(self.hand_out(job, After::Compaction { point }))
     }
 
@@ -481,33 +334,16 @@ impl Group {
 
     /// `(term, index)` of the last entry: of two members the one with the greater can win an election over the other.
     fn last(&self) -> (u64, u64) {
-        (
-            self.node.raft.raft_log.last_term(),
-            self.node.raft.raft_log.last_index(),
-        )
+        (self.node.raft.raft_log.last_term(), self.node.raft.raft_log.last_index())
     }
 
     /// Where each member is; known to the leader only.
     fn progress(&self) -> Vec<Progress> {
-        self.node
-            .raft
-            .prs()
-            .iter()
-            .map(|(peer, progress)| Progress::new(*peer, progress))
-            .collect()
+        self.node.raft.prs().iter().map(|(peer, progress)| Progress::new(*peer, progress)).collect()
     }
 
     /// `(voters, learners)` in force, each in ascending order.
     fn members(&self) -> (Vec<u64>, Vec<u64>) {
-        let members = self
-            .members
-            .last()
-            .map(|(_, members)| members.clone())
-            .unwrap_or_default();
-        let sorted = |mut list: Vec<u64>| {
-            list.sort_unstable();
-            list
-        };
-        (sorted(members.voters), sorted(members.learners))
+        self.members.now()
     }
 }

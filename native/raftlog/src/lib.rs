@@ -19,6 +19,8 @@
 mod disk;
 mod group;
 mod log;
+mod members;
+mod opening;
 mod packets;
 mod ready;
 mod screen;
@@ -29,36 +31,21 @@ use pyo3::exceptions::{PyException, PyOSError};
 use pyo3::prelude::*;
 use raft::StorageError;
 
-pyo3::create_exception!(
-    raftlog,
-    RaftError,
-    PyException,
-    "Raft refused this call or this packet."
-);
+pyo3::create_exception!(raftlog, RaftError, PyException, "Raft refused this call or this packet.");
 pyo3::create_exception!(
     raftlog,
     ProposalDropped,
     RaftError,
     "Not the leader, a transfer is running, or too much is uncommitted. Nothing was appended."
 );
-pyo3::create_exception!(
-    raftlog,
-    Compacted,
-    RaftError,
-    "The log was compacted at or beyond this index already."
-);
+pyo3::create_exception!(raftlog, Compacted, RaftError, "The log was compacted at or beyond this index already.");
 pyo3::create_exception!(
     raftlog,
     NotFounded,
     RaftError,
     "The group is not in this log: it was never founded here, or the log was lost."
 );
-pyo3::create_exception!(
-    raftlog,
-    Corrupt,
-    RaftError,
-    "The log cannot be trusted; this member must not vote."
-);
+pyo3::create_exception!(raftlog, Corrupt, RaftError, "The log cannot be trusted; this member must not vote.");
 
 /// An error of the protocol core, as Python sees it.
 fn raft_error(error: raft::Error) -> PyErr {

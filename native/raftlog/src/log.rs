@@ -9,7 +9,8 @@ use pyo3::prelude::*;
 use raft_engine::RecoveryMode;
 
 use crate::disk::Disk;
-use crate::group::{Group, Opening};
+use crate::group::Group;
+use crate::opening::Opening;
 use crate::ready::{Sequence, Write};
 use crate::{disk_error, NotFounded, RaftError};
 
@@ -35,14 +36,8 @@ impl Log {
             "strict" => RecoveryMode::AbsoluteConsistency,
             _ => return Err(PyValueError::new_err("recovery is 'tail' or 'strict'")),
         };
-        let disk = py
-            .detach(|| Disk::open(path, mode, file_mb, keep_mb))
-            .map_err(disk_error)?;
-        Ok(Log {
-            disk: Arc::new(disk),
-            writing: Mutex::default(),
-            open: Arc::default(),
-        })
+        let disk = py.detach(|| Disk::open(path, mode, file_mb, keep_mb)).map_err(disk_error)?;
+        Ok(Log { disk: Arc::new(disk), writing: Mutex::default(), open: Arc::default() })
     }
 
     /// Founds a group, durably and once: the same voters on every founding member, none on a member that joins later.
@@ -53,9 +48,7 @@ impl Log {
         }
         let _writing = self.lock()?;
         if self.disk.has(id) {
-            return Err(RaftError::new_err(format!(
-                "group {id} is in this log already: a group is founded once"
-            )));
+            return Err(RaftError::new_err(format!("group {id} is in this log already: a group is founded once")));
         }
         py.detach(|| self.disk.found(id, voters)).map_err(disk_error)
     }
@@ -82,14 +75,7 @@ impl Log {
         if !self.open.lock().expect("no panic is survived").insert(id) {
             return Err(PyRuntimeError::new_err(format!("group {id} is open already")));
         }
-        let opening = Opening {
-            id,
-            node,
-            election,
-            heartbeat,
-            applied,
-            installed,
-        };
+        let opening = Opening { id, node, election, heartbeat, applied, installed };
         let opened = py.detach(|| Group::open(&self.disk, &opening, self.open.clone()));
         if opened.is_err() {
             self.open.lock().expect("no panic is survived").remove(&id);
@@ -126,9 +112,7 @@ impl Log {
 
 impl Log {
     fn lock(&self) -> PyResult<std::sync::MutexGuard<'_, ()>> {
-        self.writing
-            .try_lock()
-            .map_err(|_| PyRuntimeError::new_err("a log is written by one thread at a time"))
+        self.writing.try_lock().map_err(|_| PyRuntimeError::new_err("a log is written by one thread at a time"))
     }
 
     /// All or nothing: a refused call has taken no write.
@@ -138,13 +122,9 @@ impl Log {
             if !Arc::ptr_eq(&write.disk, &self.disk) {
                 return Err(PyRuntimeError::new_err("this write belongs to another log"));
             }
-            let last = taken
-                .entry(Arc::as_ptr(&write.sequence))
-                .or_insert(write.sequence.taken.load(SeqCst));
+            let last = taken.entry(Arc::as_ptr(&write.sequence)).or_insert(write.sequence.taken.load(SeqCst));
             if last.checked_add(1) != Some(write.order) {
-                return Err(PyRuntimeError::new_err(
-                    "a write is written once and in order, while its group is open",
-                ));
+                return Err(PyRuntimeError::new_err("a write is written once and in order, while its group is open"));
             }
             *last = write.order;
         }

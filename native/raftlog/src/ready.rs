@@ -45,15 +45,8 @@ pub const CLOSED: u64 = u64::MAX;
 
 /// What raft hears when a write is on disk.
 pub enum After {
-    Ready {
-        number: u64,
-        last: u64,
-        restored: Option<SnapshotMetadata>,
-        messages: Vec<Message>,
-    },
-    Compaction {
-        point: SnapshotMetadata,
-    },
+    Ready { number: u64, last: u64, restored: Option<SnapshotMetadata>, messages: Vec<Message> },
+    Compaction { point: SnapshotMetadata },
 }
 
 #[derive(PartialEq)]
@@ -97,11 +90,7 @@ impl Write {
 
     /// The job, once.
     pub fn take_job(&self) -> Job {
-        self.job
-            .lock()
-            .expect("no panic is survived")
-            .take()
-            .expect("its order was checked")
+        self.job.lock().expect("no panic is survived").take().expect("its order was checked")
     }
 
     pub fn set_written(&self) {

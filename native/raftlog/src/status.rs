@@ -31,15 +31,7 @@ pub struct Status {
 #[pymethods]
 impl Status {
     fn __repr__(&self) -> String {
-        let Status {
-            role,
-            leader,
-            term,
-            commit,
-            applied,
-            first,
-            last,
-        } = self;
+        let Status { role, leader, term, commit, applied, first, last } = self;
         format!(
             "Status(role={role}, leader={leader}, term={term}, commit={commit}, applied={applied}, \
              first={first}, last={last})"
@@ -66,24 +58,14 @@ impl Progress {
             ProgressState::Replicate => "replicate",
             ProgressState::Snapshot => "snapshot",
         };
-        Progress {
-            peer,
-            matched: progress.matched,
-            recently_active: progress.recent_active,
-            state,
-        }
+        Progress { peer, matched: progress.matched, recently_active: progress.recent_active, state }
     }
 }
 
 #[pymethods]
 impl Progress {
     fn __repr__(&self) -> String {
-        let Progress {
-            peer,
-            matched,
-            recently_active,
-            state,
-        } = self;
+        let Progress { peer, matched, recently_active, state } = self;
         let active = if *recently_active { "True" } else { "False" };
         format!("Progress(peer={peer}, matched={matched}, recently_active={active}, state='{state}')")
     }
