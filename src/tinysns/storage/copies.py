@@ -2,17 +2,16 @@
 
 import shutil
 import sqlite3
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from tinysns.storage.disk import sync_file, sync_folder
 from tinysns.storage.layout import DATABASE, INCOMING
 from tinysns.storage.schema import StateError, check_belongs, connect, read_applied_index
-from tinysns.storage.views import Views
+from tinysns.storage.views import Source, Views
 
 
-class BadCopy(ValueError):
+class BadCopy(StateError):
     """A received copy is not what was announced; it was dropped. Ask for another one."""
 
 
@@ -24,7 +23,7 @@ class Staged:
     applied_index: int
 
 
-def copy_state(database: Callable[[], Path], target: Path) -> int:
+def copy_state(source: Source, target: Path) -> int:
     """Copies the database in force to a new file, at one position, and syncs it; returns its applied index.
 
     For any thread, while others write: one step of SQLite's backup is one read transaction
@@ -33,7 +32,7 @@ def copy_state(database: Callable[[], Path], target: Path) -> int:
     """
     if target.exists():
         raise FileExistsError(f"{target} exists already; copy the state to a new file")
-    views = Views(database)
+    views = Views(source)
     try:
         with views.view() as view:
             copy = sqlite3.connect(target, isolation_level=None)
@@ -74,7 +73,7 @@ class Staging:
         self._file.close()
         try:
             self._check_and_mark(applied_index)
-        except (StateError, sqlite3.DatabaseError, BadCopy) as error:
+        except (StateError, sqlite3.DatabaseError) as error:
             self.discard()
             raise BadCopy(f"the received state is not used: {error}") from error
         sync_file(self._path)

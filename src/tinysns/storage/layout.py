@@ -5,9 +5,9 @@
     <folder>/incoming/sns.db  a copy being received, or one that was never put in force
 
 A database is never renamed over another: SQLite would apply the old write-ahead log to the new file
-(https://www.sqlite.org/howtocorrupt.html, 2.4). The new folder is complete and synced before the pointer names it, and the
-pointer is replaced by one rename, so after a crash at any point either the old or the new state is in force. What the
-pointer does not name is left over from a crash and removed at the next start.
+(https://www.sqlite.org/howtocorrupt.html, 2.4). The new folder is complete and synced before the pointer names it, and
+the pointer is replaced by one rename, so after a crash at any point either the old or the new state is in force. What
+the pointer does not name is left over from a crash and removed at the next start.
 """
 
 import shutil
@@ -44,7 +44,7 @@ def database_in_force(folder: Path) -> Path | None:
 
 
 def put_in_force(folder: Path, complete: Path, index: int, step: Step = no_step) -> Path:
-    """Gives the folder `complete` (inside `folder`, its file synced) its final name and points to it; returns its database.
+    """Gives `complete` (a folder inside `folder`, its file synced) its name and points to it; returns its database.
 
     The folder in force before stays; remove it when nobody uses it any more.
     """

@@ -1,11 +1,12 @@
-"""The rules of the service: what each command of the log does, decided in memory, with the rows to be written as a result.
+"""The rules of the service: what each command of the log does, decided in memory, and the rows to write as a result.
 
 A pure function of the log: no IO, no clock, no chance, so that all members decide the same. Nothing here raises for a
 command that could be decoded, however odd: one such entry would stop every member for ever.
 
 Numbers within an entry (domain/positions.py): each command that is executed takes one, a post one for each of its
-texts, whatever its outcome. Retries, gaps and expired sessions take none. A command that finds no room, and all behind it
-that would be executed, are INVALID and use up no number of their session; proposers keep entries far smaller.
+texts, whatever its outcome. Retries, gaps and expired sessions take none. A command that finds no room, and all behind
+it that would be executed, are INVALID and use up no number of their session; proposers keep entries far smaller. A post
+without a text is INVALID too.
 """
 
 from collections.abc import Iterable
@@ -20,8 +21,7 @@ _FORGET_AT_MOST = 64
 
 @dataclass(slots=True)
 class Changes:
-    """Rows that follow from some entries; since `ended` names its interval in full, the kinds can be written in any order
-    that has `begun` before `ended`."""
+    """Rows that follow from some entries. They may be written kind by kind, `begun` before `ended`."""
 
     users: list[tuple[str, int]] = field(default_factory=list)
     """name, since"""

@@ -3,23 +3,22 @@
 A user sees a post if its position lies inside an interval in which he followed its author (schema.py, follows). His own
 posts never come that way: nobody has an interval for himself.
 
-A timeline is merged here from the authors' own sequences, each read by the index (author, position) and in pieces, because
-SQL has no way to stop early: one join with ORDER BY and LIMIT reads all posts behind the cursor and sorts them. So a page
-costs by its own length and the number of authors with something new in it, never by the number of posts there are.
+A timeline is merged here from the authors' own sequences, each read by the index (author, position) and in pieces,
+because SQL has no way to stop early: one join with ORDER BY and LIMIT reads all posts behind the cursor and sorts them.
+So a page costs by its own length and the number of authors followed, never by the number of posts there are.
 """
 
 import hashlib
 import heapq
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
 from sqlite3 import Connection
 from typing import NamedTuple
 
 from tinysns.domain.writes import SESSION_LIFETIME_ENTRIES
 from tinysns.storage.schema import FOREVER
-from tinysns.storage.views import View, Views
+from tinysns.storage.views import Source, View, Views
 
 
 class StoredPost(NamedTuple):
@@ -41,7 +40,7 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Lists:
-    """All names sorted. `followers` has the user itself, `following` has not; both are empty for one who is not `known`."""
+    """Sorted names. `followers` has the user itself, `following` has not; both are empty unless the user is `known`."""
 
     applied_index: int
     known: bool
@@ -60,8 +59,8 @@ class Counts:
     sessions: int
 
 
-# Only authors with something to see between the cursor and the end of their interval: for a reader who is up to date this
-# one statement, some microseconds for each author, is the whole cost.
+# Only authors with something to see between the cursor and the end of their interval: for a reader who is up to date
+# this one statement, some microseconds for each author, is the whole cost.
 _INTERVALS = """
 SELECT target, max(since, ?2), until FROM follows
 WHERE user = ?1 AND until > ?2 AND until >= ?3
@@ -77,9 +76,8 @@ _RUN_ASCENDING, _RUN_DESCENDING = _RUN.format("ASC"), _RUN.format("DESC")
 class Reader:
     """Safe for any number of threads at once. All methods block and may raise sqlite3.Error."""
 
-    def __init__(self, database: Callable[[], Path]) -> None:
-        """`database` says which file is in force (StateMachine.database)."""
-        self._views = Views(database)
+    def __init__(self, source: Source) -> None:
+        self._views = Views(source)
 
     def close(self) -> None:
         """Closes what is not in use."""
@@ -130,7 +128,7 @@ class Reader:
             return Counts(view.applied_index, users, follows, sessions)
 
     def digest(self) -> tuple[int, str]:
-        """The applied index and the SHA-256 (hex) of the whole state: members at the same index must agree. Reads it all."""
+        """The applied index and the SHA-256 (hex) of all of the state: members at the same index must agree."""
         with self._views.view() as view:
             return view.applied_index, _digest(view)
 

@@ -1,8 +1,8 @@
 """The durable state machine: applies the log to SQLite, checkpoints it, and can be replaced by another member's copy.
 
 Durability. Commits do not wait for the disk (WAL, synchronous=NORMAL): a kill loses nothing that was committed, a power
-cut takes the file back to some earlier transaction, and in either case the replicated log is replayed from `applied_index`,
-which is part of every transaction. So the log may be cut only behind what `checkpoint` returned.
+cut takes the file back to some earlier transaction, and in either case the replicated log is replayed from
+`applied_index`, which is part of every transaction. So the log may be cut only behind what `checkpoint` returned.
 """
 
 import shutil
@@ -60,6 +60,7 @@ class StateMachine:
         """Use `open` or `create`."""
         self._folder = folder
         self._cluster_id = cluster_id
+        self._applied_index = self._installed_index = 0
         self._broken = False
         # Held by `checkpoint` and while `install` exchanges the connections.
         self._switching = threading.Lock()
@@ -135,11 +136,11 @@ class StateMachine:
         """Flushes to disk; returns the applied index that survives a power cut from now on.
 
         The write-ahead log itself is synced first. A passive checkpoint would do that too, but only if there is a page
-        that no reader is in the way of (walCheckpoint in SQLite's wal.c), and says "not busy" all the same; readers must
-        not keep the replicated log from being cut. A commit is a run of frames with checksums from the head of the log
-        (https://www.sqlite.org/fileformat2.html#walformat), and the log is begun anew only once all of it was moved to
-        the database and synced there (https://www.sqlite.org/wal.html#ckpt). So what was committed before the sync is
-        found again, in one file or the other.
+        that no reader is in the way of (walCheckpoint in SQLite's wal.c), and says "not busy" all the same; and readers
+        must not keep the replicated log from being cut. A commit is a run of frames with checksums from the head of the
+        log (https://www.sqlite.org/fileformat2.html#walformat), and the log is begun anew only once all of it was moved
+        to the database and synced there (https://www.sqlite.org/wal.html#ckpt). So what was committed before the sync
+        is found again, in one file or the other.
         """
         with self._switching:
             applied_index = self._applied_index
@@ -153,7 +154,7 @@ class StateMachine:
 
     def copy_to(self, target: Path) -> int:
         """Writes a consistent, synced copy to a new file while applying goes on; returns its applied index."""
-        return copy_state(self.database, target)
+        return copy_state(self, target)
 
     def stage(self) -> Staging:
         """Begins to receive another member's copy; an unfinished earlier one is dropped."""

@@ -1,13 +1,20 @@
 """Consistent views of the state for readers in other threads, across an exchange of the file under them."""
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, LifoQueue
+from typing import Protocol
 
 from tinysns.storage.schema import connect, read_applied_index
+
+
+class Source(Protocol):
+    """Says which file is in force: the StateMachine."""
+
+    def database(self) -> Path: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +34,8 @@ class _Connection:
 class Views:
     """A pool of read-only connections, as many as are used at once. Safe for any number of threads."""
 
-    def __init__(self, database: Callable[[], Path]) -> None:
-        """`database` says which file is in force (StateMachine.database)."""
-        self._database = database
+    def __init__(self, source: Source) -> None:
+        self._source = source
         self._idle: LifoQueue[_Connection] = LifoQueue()
 
     @contextmanager
@@ -52,20 +58,21 @@ class Views:
 
     def _begin(self) -> tuple[_Connection, int]:
         while True:
-            path = self._database()
+            path = self._source.database()
+            connection: _Connection | None = None
             try:
                 connection = self._take(path)
                 connection.database.execute("BEGIN")
                 applied_index = read_applied_index(connection.database)
+                # A file that is being removed may have lost its write-ahead log already and show an old state: only
+                # while it is still in force is what we opened surely whole.
+                if self._source.database() == path:
+                    return connection, applied_index
             except sqlite3.Error:
-                if self._database() == path:
+                if self._source.database() == path:
                     raise
-                continue  # the file was exchanged and removed while we opened it
-            # A file that is being removed may have lost its write-ahead log already and show an old state: only while it
-            # is still in force is what we opened surely whole.
-            if self._database() == path:
-                return connection, applied_index
-            connection.database.close()
+            if connection is not None:
+                connection.database.close()
 
     def _take(self, path: Path) -> _Connection:
         with suppress(Empty):
