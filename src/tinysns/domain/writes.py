@@ -4,10 +4,11 @@ A write is named by (session, number). It takes effect only if its number is the
 
     number <= last      a retry: answered with what was remembered, not executed again
     number == last + 1  executed
-    number >  last + 1  GAP: a predecessor was lost on the way; "greater than last" would take the lost one for an old one
+    number >  last + 1  GAP: a predecessor was lost on the way; "greater than last" would take the lost one for an old
+    one
 
-A session that is not known begins with number 1; any other number on it is SESSION_EXPIRED, which is indefinite: whether
-the write was executed before the session was forgotten cannot be told any more, so it is never executed.
+A session that is not known begins with number 1; any other number on it is SESSION_EXPIRED, which is indefinite:
+whether the write was executed before the session was forgotten cannot be told any more, so it is never executed.
 Sessions are forgotten by log position only, never by a clock.
 """
 

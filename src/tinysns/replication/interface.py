@@ -36,7 +36,8 @@ class Submitter(Protocol):
         """
 
     async def read_barrier(self) -> None:
-        """Returns once this master has applied everything that was answered anywhere before the call. Raises NotServing."""
+        """Returns once this master has applied everything that was answered anywhere before the call. Raises
+        NotServing."""
 
     def add_listener(self, listener: Listener) -> None: ...
 
@@ -53,13 +54,16 @@ class StateMachine(Protocol):
 
     @property
     def installed_index(self) -> int:
-        """Where the last installed copy stood; until the log reaches it, the state may be ahead of the log (raft.md, rule 6)."""
+        """Where the last installed copy stood; until the log reaches it, the state may be ahead of the log
+        (raft.md, rule 6)."""
 
     def apply(self, entries: Sequence[tuple[int, bytes]], applied_index: int) -> list[Effect]:
-        """One transaction. Entries at or below the applied index are skipped. `applied_index` >= the last entry's index."""
+        """One transaction. Entries at or below the applied index are skipped. `applied_index` >= the last entry's
+        index."""
 
     def checkpoint(self) -> int:
-        """Flushes to disk; returns the applied index that now survives a power cut. May be called from another thread."""
+        """Flushes to disk; returns the applied index that now survives a power cut. May be called from another
+        thread."""
 
     def install(self, file: "StagedState") -> None:
         """Replaces the state by a staged copy: durable before it returns, all or nothing across a crash."""

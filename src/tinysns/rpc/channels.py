@@ -1,7 +1,7 @@
 """Channels: how every process of ours connects to another one.
 
-gRPC's own reconnect back-off cannot go below 100 ms. On "it is back", or when a stream fell silent, close the channel and
-open a new one (4-5 ms): with a pool of its own a new channel is a new connection.
+gRPC's own reconnect back-off cannot go below 100 ms. On "it is back", or when a stream fell silent, close the channel
+and open a new one (4-5 ms): with a pool of its own a new channel is a new connection.
 """
 
 import grpc

@@ -4,7 +4,7 @@ Each failure is definite (the call had no effect) or indefinite (it may have had
 only with the same session and number.
 """
 
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import grpc
 from google.protobuf import any_pb2
@@ -16,7 +16,12 @@ DEFINITE, INDEFINITE = "definite", "indefinite"
 
 
 async def abort(
-    context: grpc.aio.ServicerContext, code: grpc.StatusCode, reason: str, sentence: str, *, definite: bool = True
+    context: "grpc.aio.ServicerContext[Any, Any]",
+    code: grpc.StatusCode,
+    reason: str,
+    sentence: str,
+    *,
+    definite: bool = True,
 ) -> NoReturn:
     """Ends the call. `reason`: UPPER_CASE, for programs; `sentence`: for people."""
     detail = any_pb2.Any()

@@ -35,7 +35,7 @@ class Server:
                 self.grpc.add_insecure_port(address)
             except RuntimeError as e:
                 raise PortInUse(
-                    f"cannot listen on {address}: another process uses that port, or the address is not one of this host;"
+                    f"cannot listen on {address}: another process uses that port, or it is no address of this host;"
                     f" see `ss -ltnp` and the settings"
                 ) from e
         await self.grpc.start()

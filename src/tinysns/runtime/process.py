@@ -1,7 +1,7 @@
 """How a process of ours begins and ends: arguments, journal, event loop, signals, exit status.
 
-The first SIGTERM or SIGINT asks for an orderly end, a second one ends at once. Exit status: 0 after an orderly end, 2 for
-what a person must change first (settings, a port in use, a foreign data directory), 70 for a crash.
+The first SIGTERM or SIGINT asks for an orderly end, a second one ends at once. Exit status: 0 after an orderly end, 2
+for what a person must change first (settings, a port in use, a foreign data directory), 70 for a crash.
 """
 
 import asyncio
@@ -79,7 +79,9 @@ def run(name: str, main: Callable[[Process], Awaitable[None]]) -> int:
 def set_up_logging(name: str) -> None:
     """One line per event on standard error, which is the journal; its time stamps are better than ours would be."""
     logging.basicConfig(
-        stream=sys.stderr, level=os.environ.get("TINYSNS_LOG", "INFO"), format=f"%(levelname)s {name} %(name)s: %(message)s"
+        stream=sys.stderr,
+        level=os.environ.get("TINYSNS_LOG", "INFO"),
+        format=f"%(levelname)s {name} %(name)s: %(message)s",
     )
 
 

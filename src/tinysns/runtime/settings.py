@@ -1,7 +1,7 @@
 """Settings of the three processes: read once from a TOML file that Ansible wrote, checked, then frozen.
 
-One dataclass per group; each field has its unit in its name, its default and the reason for it. Unknown keys are errors:
-a misspelt setting that silently keeps its default is worse than a process that does not start.
+One dataclass per group; each field has its unit in its name, its default and the reason for it. Unknown keys are
+errors: a misspelt setting that silently keeps its default is worse than a process that does not start.
 """
 
 import tomllib
@@ -33,7 +33,8 @@ class Member:
 
 @dataclass(config=_STRICT)
 class Consensus:
-    """Timing of the consensus group. The fast path of a failover uses none of these: they are for hangs and partitions."""
+    """Timing of the consensus group. The fast path of a failover uses none of these: they are for hangs and
+    partitions."""
 
     tick_ms: int = 10  # resolution of the two below
     election_ms: int = 300  # silence of a leader before followers campaign; CPU hogs caused no false change at 100

@@ -1,0 +1,97 @@
+"""What a follower does from the moment its leader is lost until there is a new one.
+
+Loss is the end of a link or an obituary. Neither needs to be right: the leader is forgotten (so that votes are
+granted at once), and whoever campaigns asks by pre-vote first, which the others refuse as long as they hear the
+leader themselves. The rules of who campaigns are in domain/succession.py; here are their timers.
+"""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+
+from tinysns.domain.succession import LogEnd, Succession, rank
+from tinysns.replication.driver import Driver
+from tinysns.replication.links import Links
+
+log = logging.getLogger(__name__)
+
+# A survivor that did not speak must not hold the others up: each campaigns after its rank's delay all the same. One
+# vote request that got lost costs such a delay too.
+DELAY_SECONDS = 0.015
+DELAY_PER_RANK_SECONDS = 0.015
+ATTEMPTS = 5  # then the ordinary election timeout takes over
+
+
+class Failover:
+    """`order`: all members as configured; `log_end()`: where this member's log ends now."""
+
+    def __init__(self, me: int, order: Sequence[int], driver: Driver, links: Links) -> None:
+        self._me, self._order, self._driver, self._links = me, tuple(order), driver, links
+        self._lost: tuple[int, int] | None = None  # (leader, term) that is lost to this member
+        self._succession: Succession | None = None
+        self._heard: dict[tuple[int, int], dict[int, LogEnd]] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self.may_campaign = True  # false while this member's disk could not lead
+
+    def leader_lost(self, peer: int, why: str) -> None:
+        """A link of `peer` ended, or its slave announced its death. Does nothing unless it leads as far as known
+        here."""
+        view = self._driver.view
+        lost = (peer, view.term)
+        if peer != view.leader or view.leads or self._lost == lost:
+            return
+        log.info("leader %d of term %d is lost (%s)", peer, view.term, why)
+        self._lost = lost
+        self._succession = Succession(self._order, self._me, peer)
+        for member, end in self._heard.pop(lost, {}).items():
+            self._succession.heard(member, end)
+        end = self._driver.log_end()
+        self._succession.heard(self._me, end)
+        self._driver.forget_leader(peer)
+        self._links.send_log_end(peer, view.term, end)
+        self._consider()
+        delay = DELAY_SECONDS + DELAY_PER_RANK_SECONDS * rank(self._order, peer, self._me)
+        self._arm(delay, ATTEMPTS)
+
+    def log_end(self, peer: int, lost_leader: int, lost_term: int, end: LogEnd) -> None:
+        """Another survivor has lost that leader, and its log ends there."""
+        if self._succession is not None and self._lost == (lost_leader, lost_term):
+            self._succession.heard(peer, end)
+            self._consider()
+        else:  # it noticed earlier than we did; of older losses nothing is kept
+            self._heard = {k: v for k, v in self._heard.items() if k[1] >= lost_term}
+            self._heard.setdefault((lost_leader, lost_term), {})[peer] = end
+
+    def leader_known(self) -> None:
+        """There is a leader (again)."""
+        self._lost = self._succession = None
+        self.close()
+
+    def close(self) -> None:
+        """No timer is left."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _consider(self) -> None:
+        if self._succession is not None and self._succession.is_mine(self._links.connected()):
+            self._succession = None  # once; after that the timers
+            self._campaign()
+
+    def _arm(self, delay_seconds: float, attempts: int) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_later(delay_seconds, self._again, attempts)
+
+    def _again(self, attempts: int) -> None:
+        self._timer = None
+        if self._lost is None or self._driver.view.leads or self._driver.view.leader not in (0, self._lost[0]):
+            return
+        self._campaign()
+        if attempts > 1:
+            self._arm(DELAY_PER_RANK_SECONDS * len(self._order), attempts - 1)
+
+    def _campaign(self) -> None:
+        if self.may_campaign:
+            log.info("campaign, the log ends at %s", self._driver.log_end())
+            self._driver.campaign()

@@ -1,0 +1,224 @@
+"""Members together: elections, failover, retries, snapshots, sick disks."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from tests.replication.cluster import running, until
+from tinysns.domain.writes import Follow, Login, Outcome, Post
+from tinysns.replication.interface import NotServing
+
+pytestmark = pytest.mark.timeout(60)
+
+
+@pytest.mark.parametrize("size", [3, 4])
+async def test_writes_at_any_member_are_applied_at_all(tmp_path: Path, size: int) -> None:
+    async with running(tmp_path, size) as cluster:
+        await cluster.settled()
+        for node, member in cluster.members.items():
+            answer = await member.write(session=node, number=1, write=Login(f"user{node}"))
+            assert answer.outcome is Outcome.DONE
+        await cluster.equal()
+
+
+async def test_a_write_that_was_answered_is_seen_by_a_read_at_any_other_member(tmp_path: Path) -> None:
+    async with running(tmp_path) as cluster:
+        await cluster.settled()
+        for number in range(1, 20):
+            writer, reader = cluster.members[number % 3 + 1], cluster.members[(number + 1) % 3 + 1]
+            answer = await writer.write(9, number, Login(f"user{number}"))
+            await asyncio.wait_for(reader.replica.read_barrier(), 5)
+            assert reader.replica.applied_index >= answer.position >> 16
+
+
+@pytest.mark.parametrize("size", [3, 4])
+async def test_a_killed_leader_is_replaced_and_waiting_writes_are_answered_once(tmp_path: Path, size: int) -> None:
+    async with running(tmp_path, size) as cluster:
+        leader = await cluster.settled()
+        other = next(m for m in cluster.alive if m is not leader)
+        await other.write(5, 1, Login("ann"))
+        writes = [asyncio.ensure_future(other.write(5, n, Post("ann", (f"post {n}",)))) for n in range(2, 60)]
+        await asyncio.sleep(0.002)
+        await leader.kill()
+        answers = await asyncio.gather(*writes)
+        assert {a.outcome for a in answers} == {Outcome.DONE}
+        positions = [a.position for a in answers]
+        assert positions == sorted(set(positions))
+        again = [await other.write(5, n, Post("ann", (f"post {n}",))) for n in range(2, 60)]
+        assert [a.position for a in again] == positions
+        await leader.start()
+        await cluster.settled()
+        await cluster.equal()
+
+
+async def test_fast_failover_does_not_wait_for_the_election_timeout(tmp_path: Path) -> None:
+    async with running(tmp_path, 4, election_ms=4000) as cluster:
+        await cluster.settled()
+        for number in range(1, 5):
+            leader = await cluster.settled()
+            old_term = leader.replica.view.term
+            await leader.kill()
+            await until(lambda: cluster.leader is not None, "a new leader, long before the timeout", seconds=2.0)
+            assert cluster.leader.replica.view.term > old_term
+            await cluster.leader.write(3, number, Login("ann"))
+            await leader.start()
+
+
+async def test_a_member_that_fell_silent_is_not_waited_for(tmp_path: Path) -> None:
+    async with running(tmp_path) as cluster:
+        leader = await cluster.settled()
+        leader.links.isolate()  # a network that swallows everything
+        await until(lambda: any(m.replica.view.leads for m in cluster.alive if m is not leader), "a leader besides it")
+        other = next(m for m in cluster.alive if m is not leader)
+        await other.write(3, 1, Login("ann"))
+        with pytest.raises((NotServing, TimeoutError)):
+            await leader.write(4, 1, Login("bob"), seconds=2.0)
+        leader.links.rejoin()
+        await cluster.settled()
+        await cluster.equal()
+
+
+async def test_one_broken_link_does_not_depose_a_healthy_leader(tmp_path: Path) -> None:
+    async with running(tmp_path) as cluster:
+        leader = await cluster.settled()
+        term = leader.replica.view.term
+        follower = next(m for m in cluster.alive if m is not leader)
+        for _ in range(5):
+            follower.links.drop(leader.node)
+            await cluster.settled()
+        assert leader.replica.view.leads
+        assert leader.replica.view.term == term
+
+
+async def test_a_wrong_obituary_deposes_nobody(tmp_path: Path) -> None:
+    async with running(tmp_path) as cluster:
+        leader = await cluster.settled()
+        follower = next(m for m in cluster.alive if m is not leader)
+        follower.replica.obituary(leader.node, leader.incarnation + 1)
+        assert follower.replica.view.leader == leader.node
+        follower.replica.obituary(leader.node, leader.incarnation)
+        await cluster.settled()
+        assert leader.replica.view.leads
+
+
+async def test_a_command_that_was_lost_on_the_way_is_submitted_again(tmp_path: Path) -> None:
+    async with running(tmp_path) as cluster:
+        leader = await cluster.settled()
+        other = next(m for m in cluster.alive if m is not leader)
+        await other.write(5, 1, Login("ann"))
+        send, lost = other.links.send_entries, []
+
+        def lose_the_first(peer: int, pieces: list[bytes]) -> bool:
+            if not lost:
+                lost.extend(pieces)
+                return True
+            return send(peer, pieces)
+
+        other.links.send_entries = lose_the_first
+        answers = await asyncio.gather(*(other.write(5, n, Post("ann", (str(n),))) for n in (2, 3, 4)))
+        assert lost
+        assert [a.outcome for a in answers] == [Outcome.DONE] * 3
+        assert [a.position for a in answers] == sorted(a.position for a in answers)
+
+
+async def test_a_member_that_is_too_far_behind_gets_the_state(tmp_path: Path) -> None:
+    async with running(tmp_path, 3, compact_every_entries=50, keep_entries=5) as cluster:
+        leader = await cluster.settled()
+        absent = next(m for m in cluster.alive if m is not leader)
+        await leader.write(5, 1, Login("ann"))
+        await absent.kill()
+        number = 1
+        while leader.replica.status().first < 100:
+            batch = range(number + 1, number + 41)
+            number = batch[-1]
+            for n in batch:
+                await leader.write(5, n, Post("ann", (f"post {n}",)))
+            await asyncio.sleep(0.2)
+        await absent.start()
+        await cluster.settled()
+        await until(lambda: absent.replica.applied_index == leader.replica.applied_index, "the absent one caught up")
+        assert absent.replica.counters.snapshots_installed == 1
+        await cluster.equal()
+        await absent.write(6, 1, Follow("ann", "ann"))
+        await absent.kill()  # and it starts again from what was installed
+        await absent.start()
+        await cluster.settled()
+        await cluster.equal()
+
+
+async def test_a_leader_whose_disk_stalls_hands_over_and_comes_back(tmp_path: Path) -> None:
+    async with running(tmp_path, 3, disk_stall_ms=100) as cluster:
+        leader = await cluster.settled()
+        await leader.write(5, 1, Login("ann"))
+        release = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        write = leader.log.write
+        writer = leader.replica._driver.writer
+        held = writer._work
+
+        def stalled(writes):
+            asyncio.run_coroutine_threadsafe(release.wait(), loop).result()
+            held(writes)
+
+        writer._work = stalled
+        pending = asyncio.ensure_future(leader.write(5, 2, Login("bob"), seconds=30))
+        await until(lambda: cluster.leader is not leader and cluster.leader is not None, "another one leads")
+        with pytest.raises(NotServing, match="has not returned"):
+            await pending
+        other = cluster.leader
+        assert (await other.write(5, 2, Login("bob"))).outcome in (Outcome.DONE, Outcome.WELCOME_BACK)
+        with pytest.raises(NotServing):
+            await leader.write(6, 1, Login("cid"))
+        assert write is not None
+        writer._work = held
+        release.set()
+        await cluster.settled()
+        await cluster.equal()
+
+
+async def test_leadership_is_handed_over_on_request(tmp_path: Path) -> None:
+    async with running(tmp_path, 4) as cluster:
+        leader = await cluster.settled()
+        view = await leader.replica.hand_over(2.0)
+        assert view.leader not in (0, leader.node)
+        await cluster.settled()
+
+
+async def test_members_of_another_cluster_are_refused(tmp_path: Path) -> None:
+    async with running(tmp_path) as cluster:
+        await cluster.settled()
+        member = cluster.members[1]
+        member.links._hello.cluster_id = "another"
+        member.links.isolate()
+        member.links.rejoin()
+        await asyncio.sleep(0.3)
+        assert not any(1 in m.links.connected() for m in cluster.alive if m is not member)
+        member.links._hello.cluster_id = "test-cluster"
+        await cluster.settled()
+
+
+async def test_without_a_quorum_a_member_refuses_instead_of_letting_clients_hang(tmp_path: Path) -> None:
+    async with running(tmp_path) as cluster:
+        leader = await cluster.settled()
+        for member in [m for m in cluster.alive if m is not leader]:
+            await member.kill()
+        with pytest.raises(NotServing, match="no contact"):
+            await leader.write(5, 1, Login("ann"))
+        with pytest.raises(NotServing):
+            await leader.replica.read_barrier()
+
+
+async def test_everything_answered_survives_a_kill_of_all(tmp_path: Path) -> None:
+    async with running(tmp_path) as cluster:
+        leader = await cluster.settled()
+        await leader.write(5, 1, Login("ann"))
+        positions = [(await leader.write(5, n, Post("ann", (str(n),)))).position for n in range(2, 30)]
+        for member in cluster.alive:
+            await member.kill()
+        for member in cluster.members.values():
+            await member.start()
+        leader = await cluster.settled()
+        again = [(await leader.write(5, n, Post("ann", (str(n),)))).position for n in range(2, 30)]
+        assert again == positions
+        await cluster.equal()
