@@ -1,13 +1,10 @@
-"""A log of one member, which needs no network: it elects itself and commits what it has written."""
+"""A network of members, and the log of one that is alone."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import raftlog
-from network import Network
-
-NewNetwork = Callable[[int], Network]
+from network import Network, NewNetwork
 
 
 @pytest.fixture

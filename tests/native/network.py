@@ -5,6 +5,7 @@ was saved; what comes after that is replayed from the log. Time is ticks, and ra
 """
 
 import random
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -216,3 +217,7 @@ class Network:
 
     def expected(self) -> list[bytes]:
         return [b"value %d" % k for k in range(self.proposed)]
+
+
+NewNetwork = Callable[[int], Network]
+"""What the fixture `new_network` gives: a network of that many members."""

@@ -4,7 +4,7 @@ import random
 
 import pytest
 import raftlog
-from conftest import NewNetwork
+from network import NewNetwork
 from single import lead, pump
 
 

@@ -2,8 +2,7 @@
 
 import pytest
 import raftlog
-from conftest import NewNetwork
-from network import Member, Network
+from network import Member, Network, NewNetwork
 from raftlog import Group
 
 

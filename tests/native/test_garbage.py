@@ -6,8 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 import raftlog
-from conftest import NewNetwork
-from network import Network
+from network import Network, NewNetwork
 
 GROUPS = 12  # a fresh one now and then: after a wild term, most of what follows is only old
 ROUNDS = 400

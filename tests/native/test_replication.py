@@ -2,7 +2,7 @@
 
 import pytest
 import raftlog
-from conftest import NewNetwork
+from network import NewNetwork
 
 sizes = pytest.mark.parametrize("size", [3, 4])
 
