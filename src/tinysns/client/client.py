@@ -50,6 +50,7 @@ class Client:
     async def __aenter__(self) -> Self:
         """Raises Unreachable if no router answers."""
         await self._routes.find(self._limits.connect_seconds)
+        await self._masters.connect(self._limits.try_seconds)
         self._tasks.start("watch the route", self._routes.watch())
         return self
 

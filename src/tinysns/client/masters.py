@@ -55,6 +55,13 @@ class Masters:
         """Whether the link to this master is connected."""
         return address in self._links and self._links[address].ready
 
+    async def connect(self, seconds: float) -> None:
+        """Waits a moment for the first of the route, so that the first calls do not go to whoever connects faster."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while not self.ready(self.order[0]):
+                    await self.changed(seconds)
+
     async def pick(self, leave: str = "", only: Sequence[str] = ()) -> Link:
         """The next master behind `leave` whose channel is ready; waits while there is none. `only`: one of these."""
         while True:

@@ -1,0 +1,273 @@
+"""The state of every process, asked from each of them, and what is not well about it: for people and for chaos runs."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import grpc
+
+from tinysns.client import calls
+from tinysns.client.errors import Definite, Indefinite, Unreachable
+from tinysns.rpc.channels import open_channel
+from tinysns.wire.v1 import master_pb2, router_pb2, slave_pb2
+
+SLAVE_PORT = 3012
+_ANSWER_SECONDS = 1.0
+_HAND_OVER_SECONDS = 10.0
+
+Request = TypeVar("Request")
+Reply = TypeVar("Reply")
+Call = Callable[[grpc.aio.Channel], "grpc.aio.UnaryUnaryMultiCallable[Request, Reply]"]
+
+
+@dataclass(frozen=True, slots=True)
+class KnownMaster:
+    """What a router knows of a master."""
+
+    address: str
+    name: str
+    connected: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RouterState:
+    address: str
+    unreachable: str = ""  # why it did not answer; then the other fields mean nothing
+    pid: int = 0
+    started_unix_ns: int = 0
+    masters: tuple[KnownMaster, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class MasterState:
+    address: str
+    unreachable: str = ""
+    name: str = ""
+    node: int = 0
+    cluster_id: str = ""
+    pid: int = 0
+    incarnation: int = 0
+    serving: bool = False
+    trouble: str = ""
+    role: str = ""  # "leader", "follower", "candidate", "pre_candidate"
+    leader: int = 0
+    leader_address: str = ""
+    term: int = 0
+    first_index: int = 0
+    last_index: int = 0
+    commit_index: int = 0
+    applied_index: int = 0
+    users: int = 0
+    posts_applied: int = 0
+    open_streams: int = 0
+    local_reads: int = 0
+    forwarded_writes: int = 0
+    local_writes: int = 0
+    snapshots_installed: int = 0
+    free_bytes: int = 0
+    resident_bytes: int = 0
+    release: str = ""
+    fsync: bool = True
+    started_unix_ns: int = 0
+
+    @property
+    def leads(self) -> bool:
+        return self.role == "leader"
+
+
+@dataclass(frozen=True, slots=True)
+class SlaveState:
+    address: str
+    unreachable: str = ""
+    name: str = ""
+    pid: int = 0
+    state: str = ""
+    master_pid: int = 0
+    master_incarnation: int = 0
+    adopted: bool = False
+    restarts: int = 0
+    last_exit: str = ""
+    next_start_in_seconds: float = 0.0
+    started_unix_ns: int = 0
+    release: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterStatus:
+    """All processes at about one moment. A master stands before its slave's place in `slaves`: same order."""
+
+    routers: tuple[RouterState, ...]
+    masters: tuple[MasterState, ...]
+    slaves: tuple[SlaveState, ...]
+
+    @property
+    def leader(self) -> MasterState | None:
+        """The leader with the newest term: one that lost its office may not have noticed yet."""
+        return max((m for m in self.masters if m.leads), key=lambda m: m.term, default=None)
+
+    def troubles(self) -> tuple[str, ...]:
+        """One sentence for everything that is not well."""
+        found = [f"the router {r.address} does not answer: {r.unreachable}" for r in self.routers if r.unreachable]
+        for m in self.masters:
+            if m.unreachable:
+                found.append(f"the master {m.name or m.address} does not answer: {m.unreachable}")
+            elif not m.serving:
+                found.append(f"the master {m.name} does not serve: {m.trouble or 'it does not say why'}")
+            elif not m.fsync:
+                found.append(f"the master {m.name} runs without fsync and loses data in a power cut")
+        for s in self.slaves:
+            if s.unreachable:
+                found.append(f"the slave {s.name or s.address} does not answer: {s.unreachable}")
+            elif s.state != "serving":
+                found.append(f"the slave {s.name} says that its master is {s.state}")
+        if not self.masters:
+            found.append("no router knows any master")
+        elif self.leader is None:
+            found.append("no master leads: writes wait")
+        return tuple(found)
+
+
+@dataclass(frozen=True, slots=True)
+class Digest:
+    """Equal digests at equal positions: equal state."""
+
+    applied_index: int
+    sha256: str
+
+
+async def cluster_status(routers: Sequence[str], *, slave_port: int = SLAVE_PORT) -> ClusterStatus:
+    """Asks the routers for the masters, and every process for its state. Raises Unreachable if no router answers.
+
+    A slave is looked for on its master's address. Whoever does not answer within a second is listed with the reason.
+    """
+    known = tuple(await asyncio.gather(*(_router(address) for address in routers)))
+    if all(router.unreachable for router in known):
+        reasons = "; ".join(f"{router.address}: {router.unreachable}" for router in known)
+        raise Unreachable(f"no router answers (tried {reasons})")
+    names = {master.address: master.name for router in known for master in router.masters}
+    addresses = sorted(names, key=lambda address: (names[address], address))
+    masters, slaves = await asyncio.gather(
+        asyncio.gather(*(_master(address, names[address]) for address in addresses)),
+        asyncio.gather(*(_slave(_at_port(address, slave_port), names[address]) for address in addresses)),
+    )
+    return ClusterStatus(known, tuple(masters), tuple(slaves))
+
+
+async def master_state(master: str) -> MasterState:
+    """Of one master, by its address; `unreachable` says why there is none."""
+    return await _master(master, "")
+
+
+async def slave_state(slave: str) -> SlaveState:
+    """Of one slave, by its address; `unreachable` says why there is none."""
+    return await _slave(slave, "")
+
+
+async def digest(master: str) -> Digest:
+    """Of all that clients can see on this master. Raises Unreachable."""
+    try:
+        reply = await _ask(master, calls.master_digest, master_pb2.DigestRequest(), _HAND_OVER_SECONDS)
+    except grpc.aio.AioRpcError as e:
+        raise Unreachable(f"the master {master} gave no digest: {_reason(e)}") from None
+    return Digest(reply.applied_index, reply.sha256)
+
+
+async def hand_over(master: str) -> tuple[int, int]:
+    """Lets this master give leadership away; returns (node id of the new leader, its term). Raises Indefinite."""
+    try:
+        reply = await _ask(master, calls.hand_over, master_pb2.HandOverRequest(), _HAND_OVER_SECONDS)
+    except grpc.aio.AioRpcError as e:
+        raise Indefinite(f"the master {master} may not have handed over: {_reason(e)}") from None
+    return reply.leader, reply.term
+
+
+async def _router(address: str) -> RouterState:
+    try:
+        reply = await _ask(address, calls.known_masters, router_pb2.MastersRequest(), _ANSWER_SECONDS)
+    except grpc.aio.AioRpcError as e:
+        return RouterState(address, unreachable=_reason(e))
+    masters = tuple(KnownMaster(m.address, m.state.name, m.connected) for m in reply.masters)
+    return RouterState(address, "", reply.router_pid, reply.router_started_unix_ns, masters)
+
+
+async def _master(address: str, name: str) -> MasterState:
+    try:
+        s = await _ask(address, calls.master_status, master_pb2.StatusRequest(), _ANSWER_SECONDS)
+    except grpc.aio.AioRpcError as e:
+        return MasterState(address, unreachable=_reason(e), name=name)
+    return MasterState(
+        address=address,
+        name=s.name,
+        node=s.node,
+        cluster_id=s.cluster_id,
+        pid=s.pid,
+        incarnation=s.incarnation,
+        serving=s.serving,
+        trouble=s.trouble,
+        role=master_pb2.Role.Name(s.role).lower(),
+        leader=s.leader,
+        leader_address=s.leader_address,
+        term=s.term,
+        first_index=s.first_index,
+        last_index=s.last_index,
+        commit_index=s.commit_index,
+        applied_index=s.applied_index,
+        users=s.users,
+        posts_applied=s.posts_applied,
+        open_streams=s.open_streams,
+        local_reads=s.local_reads,
+        forwarded_writes=s.forwarded_writes,
+        local_writes=s.local_writes,
+        snapshots_installed=s.snapshots_installed,
+        free_bytes=s.free_bytes,
+        resident_bytes=s.resident_bytes,
+        release=s.release,
+        fsync=s.fsync,
+        started_unix_ns=s.started_unix_ns,
+    )
+
+
+async def _slave(address: str, name: str) -> SlaveState:
+    try:
+        s = await _ask(address, calls.slave_status, slave_pb2.SlaveStatusRequest(), _ANSWER_SECONDS)
+    except grpc.aio.AioRpcError as e:
+        return SlaveState(address, unreachable=_reason(e), name=name)
+    return SlaveState(
+        address=address,
+        name=s.name,
+        pid=s.pid,
+        state=s.state,
+        master_pid=s.master_pid,
+        master_incarnation=s.master_incarnation,
+        adopted=s.adopted,
+        restarts=s.restarts,
+        last_exit=s.last_exit,
+        next_start_in_seconds=s.next_start_in_seconds,
+        started_unix_ns=s.started_unix_ns,
+        release=s.release,
+    )
+
+
+async def _ask(address: str, call: "Call[Request, Reply]", request: Request, answer_seconds: float) -> Reply:
+    try:
+        async with open_channel(address) as channel:
+            return await call(channel)(request, timeout=answer_seconds)
+    except ValueError as e:
+        raise Definite(f"{address!r} is not an address like 10.67.0.11:3010") from e
+
+
+def _at_port(address: str, port: int) -> str:
+    return f"{address.rpartition(':')[0]}:{port}"
+
+
+def _reason(error: grpc.aio.AioRpcError) -> str:
+    """In words that do not need gRPC to be known."""
+    details = error.details() or ""
+    if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
+        return "no answer in time"
+    if "refused" in details:
+        return "nothing listens there"
+    if "unreachable" in details.lower() or "No route" in details:
+        return "this machine has no way to that address"
+    return details or error.code().name

@@ -1,0 +1,179 @@
+"""A session's writes take effect exactly once and in order, whatever happens to the masters and to the messages."""
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+
+from tests.client.double import Cluster
+from tinysns.client import Client, Definite, Indefinite, Limits, Refusal, Unreachable
+from tinysns.domain.writes import Answer, Outcome, Post
+
+QUICK = Limits(deadline_seconds=1.0, try_seconds=0.1, connect_seconds=0.5)
+
+
+async def test_writes_are_answered_with_what_came_of_them() -> None:
+    async with Cluster() as cluster, Client(cluster.router_addresses) as client:
+        session = client.session()
+        assert (await session.login("ada")).outcome is Outcome.DONE
+        assert (await session.login("ada")).outcome is Outcome.WELCOME_BACK
+        await session.login("bob")
+        await session.follow("bob", "ada")
+        with pytest.raises(Refusal, match="'bob' follows 'ada' already") as caught:
+            await session.follow("bob", "ada")
+        assert caught.value.outcome is Outcome.ALREADY_FOLLOWING
+        assert caught.value.definite
+        with pytest.raises(Refusal, match="'eve' has never logged in"):
+            await session.post("eve", ["x"])
+        first = await session.post("ada", ["one", "two"])
+        assert [(p.position, p.text) for p in await client.history("bob")] == [(first, "one"), (first + 1, "two")]
+        listing = await client.list("ada")
+        assert listing.followers == ("ada", "bob")
+        assert listing.following == ()
+
+
+async def test_malformed_input_never_gets_a_number() -> None:
+    async with Cluster() as cluster, Client(cluster.router_addresses) as client:
+        session = client.session()
+        with pytest.raises(Definite, match="a user name has 1 to 64"):
+            await session.login("no spaces")
+        with pytest.raises(Definite, match="1 to 65536 bytes"):
+            await session.post("ada", [""])
+        await session.login("ada")
+        assert cluster.model.index == 1
+
+
+async def test_the_window_bounds_what_is_in_flight() -> None:
+    async with Cluster() as cluster, Client(cluster.router_addresses) as client:
+        session = client.session(window=2)
+        await session.login("ada")
+        for master in cluster.masters:
+            master.hang()
+        answers = [session.submit(Post("ada", ("x",))) for _ in range(2)]
+        with pytest.raises(RuntimeError, match="no room"):
+            session.submit(Post("ada", ("y",)))
+        with pytest.raises(Unreachable):
+            await session.room(deadline_seconds=0.05)
+        for master in cluster.masters:
+            master.resume()
+        assert [(await a).outcome for a in answers] == [Outcome.DONE] * 2
+        await session.room()
+
+
+async def test_killed_leader_costs_no_write_and_no_timeout() -> None:
+    async with Cluster() as cluster, Client(cluster.router_addresses) as client:
+        session = client.session()
+        await session.login("ada")
+        assert session.master == cluster.leader.address
+        loop = asyncio.get_running_loop()
+        await cluster.leader.kill()
+        began = loop.time()
+        await session.post("ada", ["after"])
+        assert loop.time() - began < 0.1
+        assert session.master == cluster.masters[1].address
+
+
+async def test_hung_leader_is_left_after_one_try() -> None:
+    async with Cluster() as cluster, Client(cluster.router_addresses) as client:
+        session = client.session()
+        await session.login("ada")
+        cluster.leader.hang()
+        began = asyncio.get_running_loop().time()
+        await session.post("ada", ["after"])
+        assert 0.15 < asyncio.get_running_loop().time() - began < 0.6
+        assert session.master == cluster.masters[1].address
+
+
+async def test_session_goes_where_the_leader_goes_without_losing_order() -> None:
+    async with Cluster() as cluster, Client(cluster.router_addresses) as client:
+        session = client.session()
+        await session.login("ada")
+        answers = []
+        for n in range(300):
+            await session.room()
+            answers.append(session.submit(Post("ada", (str(n),))))
+            if n == 150:
+                cluster.elect()
+        await asyncio.gather(*answers)
+        await _until(lambda: session.master == cluster.leader.address)
+        assert [p.text for p in cluster.model.posts] == [str(n) for n in range(300)]
+
+
+async def test_write_that_was_sent_and_not_answered_is_indefinite_and_its_successors_go_on() -> None:
+    async with Cluster() as cluster, Client(cluster.router_addresses, limits=QUICK) as client:
+        session = client.session()
+        await session.login("ada")
+        for master in cluster.masters:
+            master.hang()
+        with pytest.raises(Indefinite, match="may still take effect"):
+            await session.post("ada", ["given up"])
+        for master in cluster.masters:
+            master.resume()
+        await session.post("ada", ["next"])
+        assert [p.text for p in cluster.model.posts] == ["given up", "next"]
+
+
+async def test_write_that_was_never_sent_is_definite() -> None:
+    async with Cluster() as cluster, Client(cluster.router_addresses, limits=QUICK) as client:
+        session = client.session()
+        await asyncio.gather(*(master.kill() for master in cluster.masters))
+        with pytest.raises(Definite, match="not sent"):
+            await session.login("ada")
+        await asyncio.gather(*(master.start() for master in cluster.masters))
+        assert (await session.login("bob")).outcome is Outcome.DONE
+        assert list(cluster.model.users) == ["bob"]
+
+
+async def test_forgotten_session_is_replaced_when_nothing_can_be_done_twice() -> None:
+    async with Cluster() as cluster, Client(cluster.router_addresses) as client:
+        session = client.session()
+        await session.login("ada")
+        cluster.forgotten = set(cluster.model.sessions)
+        await session.post("ada", ["under a new session"])
+        assert [p.text for p in cluster.model.posts] == ["under a new session"]
+
+
+async def test_forgotten_session_is_indefinite_for_what_was_tried_twice() -> None:
+    async with Cluster() as cluster, Client(cluster.router_addresses) as client:
+        session = client.session()
+        await session.login("ada")
+        for master in cluster.masters:
+            master.hang()
+        answer = session.submit(Post("ada", ("tried twice",)))
+        await _until(lambda: session.master not in ("", cluster.masters[0].address))
+        cluster.forgotten = set(cluster.model.sessions)
+        for master in cluster.masters:
+            master.resume()
+        with pytest.raises(Indefinite, match="forgotten"):
+            await answer
+        await session.post("ada", ["next"])
+        assert [p.text for p in cluster.model.posts][-1] == "next"
+
+
+async def test_invalid_on_the_wire_fails_that_write_only() -> None:
+    async with Cluster() as cluster, Client(cluster.router_addresses) as client:
+        session = client.session()
+        await session.login("ada")
+        cluster.invalid_text = "bad"
+        answers = [session.submit(Post("ada", (text,))) for text in ("a", "bad", "b", "c")]
+        results = await asyncio.gather(*answers, return_exceptions=True)
+        assert [type(r) for r in results] == [Answer, Definite, Answer, Answer]
+        assert str(results[1]) == "that text is not wanted here"
+        assert [p.text for p in cluster.model.posts] == ["a", "b", "c"]
+
+
+async def test_closing_fails_what_is_not_answered() -> None:
+    async with Cluster() as cluster:
+        async with Client(cluster.router_addresses) as client:
+            session = client.session()
+            await session.login("ada")
+            cluster.leader.hang()
+            answer = session.submit(Post("ada", ("x",)))
+        with pytest.raises(Indefinite, match="closed"):
+            await answer
+
+
+async def _until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(5):
+        while not condition():
+            await asyncio.sleep(0.005)
