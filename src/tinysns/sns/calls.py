@@ -1,0 +1,82 @@
+"""What every call of the service does the same way: parse, wait no longer than it may, and fail with a clear error."""
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any, TypeAlias, TypeVar, cast
+
+import grpc
+from google.protobuf.message import DecodeError, Message
+
+from tinysns.domain.names import Refused
+from tinysns.replication.interface import NotServing
+from tinysns.rpc.errors import abort
+
+Context: TypeAlias = "grpc.aio.ServicerContext[bytes, bytes]"
+M = TypeVar("M", bound=Message)
+
+
+class CallFailed(Exception):
+    """The call ends with this status; `reason` is for programs, str() is the one sentence for people."""
+
+    def __init__(self, code: grpc.StatusCode, reason: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.code = code
+        self.reason = reason
+
+
+@asynccontextmanager
+async def errors_answered(context: Context, *, definite: bool) -> AsyncIterator[None]:
+    """Ends the call with the right status for whatever is raised inside. `definite`: it had no effect then."""
+    try:
+        yield
+    except NotServing as e:
+        await abort(context, grpc.StatusCode.UNAVAILABLE, "NOT_SERVING", str(e), definite=definite)
+    except Refused as e:
+        await abort(context, grpc.StatusCode.INVALID_ARGUMENT, "REFUSED", str(e), definite=definite)
+    except CallFailed as e:
+        await abort(context, e.code, e.reason, str(e), definite=definite)
+
+
+@asynccontextmanager
+async def held(context: Context, hold_seconds: float) -> AsyncIterator[None]:
+    """What waits inside may do so until the call's deadline, or for `hold_seconds` if it has none; then NotServing."""
+    limit = hold_seconds if context.time_remaining() is None else None
+    try:
+        async with asyncio.timeout(limit):
+            yield
+    except TimeoutError:
+        raise NotServing(
+            f"no leader could be reached for {hold_seconds:g} s; try again, on another master if you know one"
+        ) from None
+
+
+def parse(kind: type[M], data: bytes) -> M:
+    """The message in these bytes. Raises CallFailed."""
+    try:
+        return kind.FromString(data)
+    except DecodeError:
+        raise CallFailed(
+            grpc.StatusCode.INVALID_ARGUMENT,
+            "BROKEN_MESSAGE",
+            f"what was sent is not a {kind.DESCRIPTOR.full_name}; use stubs made from the service's own proto file",
+        ) from None
+
+
+async def receive(context: Context) -> bytes | None:
+    """The next message of the client's stream; None: the client has ended its side."""
+    raw = await context.read()
+    return None if cast(object, raw) is grpc.aio.EOF else raw  # the stubs know nothing of EOF
+
+
+async def until_first_ends(*work: Coroutine[Any, Any, None]) -> None:
+    """Runs all of these at once until one of them returns or raises; the others are cancelled, and have ended then."""
+    tasks = [asyncio.ensure_future(coroutine) for coroutine in work]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,61 @@
+"""Puts the service on a server: what the wiring of a master calls."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import grpc
+
+from tinysns.replication.interface import Submitter
+from tinysns.runtime.tasks import Tasks
+from tinysns.sns import course, native
+from tinysns.sns.counters import Counters
+from tinysns.sns.fanout import Hub
+from tinysns.sns.own_session import OwnSession
+from tinysns.sns.reads import Reads
+from tinysns.sns.texts import SPRING2019, Dialect
+from tinysns.sns.timelines import Timelines
+from tinysns.storage.reader import Reader
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What `add_services` made."""
+
+    names: tuple[str, ...]
+    """of the gRPC services, for reflection"""
+    counters: Counters
+    reads: Reads
+
+    def close(self) -> None:
+        """After the server has stopped."""
+        self.reads.close()
+
+
+def add_services(
+    server: grpc.aio.Server,
+    submitter: Submitter,
+    reader: Reader,
+    hub: Hub,
+    tasks: Tasks,
+    new_session: Callable[[], int],
+    *,
+    hold_seconds: float = 10.0,
+    dialect: Dialect = SPRING2019,
+) -> Services:
+    """Adds all interfaces to a server that has not started yet, and makes `hub` a listener of `submitter`.
+
+    `new_session` gives random session ids (for course clients' writes). `hold_seconds`: how long a call without a
+    deadline may wait for a leader.
+    """
+    counters = Counters()
+    reads = Reads(reader, submitter, counters)
+    timelines = Timelines(hub, reads, counters)
+    submitter.add_listener(hub)
+    own = OwnSession(submitter, tasks, new_session)
+    server.add_generic_rpc_handlers(
+        (
+            native.NativeService(submitter, hub, reads, timelines, counters, hold_seconds).handlers(),
+            course.CourseService(own, reads, timelines, counters, dialect, hold_seconds).handlers(),
+        )
+    )
+    return Services((native.SERVICE, course.SERVICE), counters, reads)

@@ -1,0 +1,146 @@
+"""Timelines: all posts of those whom a user follows, from a cursor on, in log order, without a gap or a double.
+
+History and live are one path. A timeline pages through SQLite from its cursor while the hub queues what is new, then
+goes on from the queue; whatever it finds at or below its cursor, per post, it has sent or must not send. If the queue
+ran over (a slow reader), or the state was replaced, it pages again. The same rule serves a client that comes from
+another master with a cursor that is ahead of this one.
+"""
+
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import contextmanager
+
+import grpc
+
+from tinysns.domain.positions import end_of
+from tinysns.sns.batches import BATCH_BYTES, Batch, split, weight_bytes
+from tinysns.sns.calls import CallFailed
+from tinysns.sns.counters import Counters
+from tinysns.sns.fanout import Hub, Subscription
+from tinysns.sns.reads import Reads
+from tinysns.storage.reader import StoredPost
+
+# SQLite's integers are signed; positions never get that far.
+MAX_CURSOR = (1 << 62) - 1
+
+# A page's size follows what it weighs, so that long posts do not fill the memory and short ones cost few queries.
+_FIRST_PAGE_POSTS = 64
+_MOST_PAGE_POSTS = 2048
+_LEAST_PAGE_POSTS = 8
+
+
+class Timelines:
+    """Opens timelines."""
+
+    def __init__(self, hub: Hub, reads: Reads, counters: Counters) -> None:
+        self._hub = hub
+        self._reads = reads
+        self._counters = counters
+
+    @contextmanager
+    def timeline(self, user: str, after_position: int = 0) -> Iterator["Timeline"]:
+        """A timeline for as long as the context lasts; `open` it first. Raises CallFailed if the cursor is none."""
+        if after_position > MAX_CURSOR:
+            raise CallFailed(
+                grpc.StatusCode.INVALID_ARGUMENT,
+                "BAD_CURSOR",
+                f"{after_position} is not the position of a post; a cursor is the last position seen, or 0 for all",
+            )
+        subscription = self._hub.open(user)
+        self._counters.open_streams += 1
+        try:
+            yield Timeline(self._hub, subscription, self._reads, after_position)
+        finally:
+            self._counters.open_streams -= 1
+            self._hub.close(subscription)
+
+
+class Timeline:
+    """One reader's timeline. Each method raises NotServing when this master stops serving."""
+
+    def __init__(self, hub: Hub, subscription: Subscription, reads: Reads, cursor: int) -> None:
+        self._hub = hub
+        self._subscription = subscription
+        self._reads = reads
+        self._user = subscription.user
+        self._cursor = cursor  # all up to it was sent, or is not for this reader
+        self._page_posts = _FIRST_PAGE_POSTS
+
+    async def open(self) -> None:
+        """Makes sure that nothing older than the call is missed. Raises CallFailed if nobody has that name."""
+        await self._reads.barrier()
+        await self._join()
+        # Whoever follows somebody is known; only of the others it takes the long list to tell.
+        if not self._subscription.following and not (await self._reads.lists(self._user)).known:
+            raise unknown_user(self._user)
+
+    async def newest(self, limit: int) -> Sequence[StoredPost]:
+        """The newest posts, newest first; `groups` goes on behind them."""
+        page = await self._reads.newest(self._user, limit)
+        self._cursor = max(self._cursor, end_of(page.applied_index))
+        return sorted(page.posts, key=lambda post: post.position, reverse=True)
+
+    async def groups(self, heartbeat_seconds: float | None = None) -> AsyncIterator[list[Batch]]:
+        """What to send, each group about BATCH_BYTES at most; an empty one after so long a silence. Never ends."""
+        subscription = self._subscription
+        while True:
+            if not subscription.joined:
+                await self._join()
+            if not subscription.collecting:
+                async for batch in self._older():
+                    yield [batch]
+            if not await subscription.wait(heartbeat_seconds):
+                yield []
+            elif group := self._not_sent(subscription.take()):
+                yield group
+
+    async def _join(self) -> None:
+        """Learns whom the user follows; a state that is installed meanwhile makes the view useless."""
+        subscription = self._subscription
+        while not subscription.joined:
+            subscription.check()
+            index, following = await self._reads.following(self._user)
+            if index >= subscription.since_index:
+                self._hub.join(subscription, index, following)
+
+    async def _older(self) -> AsyncIterator[Batch]:
+        """Pages from SQLite up to where the queue begins."""
+        subscription = self._subscription
+        subscription.collect()
+        # The queue holds what is heard from now on. What is heard up to following_index went through a set of authors
+        # that is newer than it, so it must come from SQLite, too.
+        queue_index = max(self._hub.index, subscription.following_index)
+        while True:
+            subscription.check()
+            limit = self._page_posts
+            page = await self._reads.timeline(self._user, self._cursor, limit)
+            for batch in self._not_sent(split(page.posts)):
+                yield batch
+            if len(page.posts) < limit and page.applied_index >= queue_index:
+                self._cursor = max(self._cursor, end_of(page.applied_index))
+                return
+            self._page_posts = _next_page_posts(limit, page.posts)
+
+    def _not_sent(self, batches: Iterator[Batch] | list[Batch]) -> list[Batch]:
+        """The posts behind the cursor, which moves to the last of them."""
+        found: list[Batch] = []
+        for batch in batches:
+            if rest := batch.after(self._cursor):
+                self._cursor = rest.last_position
+                found.append(rest)
+        return found
+
+
+def unknown_user(user: str) -> CallFailed:
+    """For reads by somebody who never logged in."""
+    return CallFailed(
+        grpc.StatusCode.NOT_FOUND, "UNKNOWN_USER", f"there is no user {user[:80]!r}; log in with that name first"
+    )
+
+
+def _next_page_posts(limit: int, posts: Sequence[StoredPost]) -> int:
+    weight = sum(weight_bytes(post.text) for post in posts)
+    if weight > 4 * BATCH_BYTES:
+        return max(_LEAST_PAGE_POSTS, limit // 4)
+    if weight < BATCH_BYTES:
+        return min(_MOST_PAGE_POSTS, limit * 2)
+    return limit
