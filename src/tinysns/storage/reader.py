@@ -88,7 +88,7 @@ class Reader:
         with self._views.view() as view:
             runs = [
                 _ascending(view.database, author, low, high, size)
-                for author, low, high, size in _intervals(view, user, after_position, 0, limit)
+                for author, low, high, size in _intervals(view, user, min(after_position, FOREVER), 0, limit)
             ]
             return Page(view.applied_index, tuple(islice(heapq.merge(*runs), limit)))
 

@@ -71,7 +71,7 @@ class StateMachine:
         self._use(_Opened(database, cluster_id))
 
     @classmethod
-    def create(cls, folder: Path, cluster_id: str) -> Self:
+    def create(cls, folder: Path, cluster_id: str, step: Step = no_step) -> Self:
         """Makes an empty state and opens it. Raises StateError if there is one already."""
         folder.mkdir(parents=True, exist_ok=True)
         if database_in_force(folder) is not None:
@@ -81,7 +81,7 @@ class StateMachine:
         draft.mkdir()
         write_empty(draft / DATABASE, cluster_id)
         sync_file(draft / DATABASE)
-        put_in_force(folder, draft, index=0)
+        put_in_force(folder, draft, 0, step)
         sync_folder(folder.parent)
         return cls(folder, cluster_id)
 
