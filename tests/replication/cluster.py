@@ -86,7 +86,6 @@ class Member:
             group,
             self.state,
             Codec(encode_command, lambda: stamp(time.time_ns())),
-            self.state.stage,
             self.crashed.append,
         )
         peers = [Peer(n, self.cluster.address(n)) for n in self.cluster.nodes if n != self.node]
@@ -166,7 +165,7 @@ class Cluster:
         from tinysns.storage.reader import Reader
 
         await until(lambda: len({m.replica.applied_index for m in self.alive}) == 1, "one position")
-        digests = {Reader(m.state.database).digest() for m in self.alive}
+        digests = {Reader(m.state).digest() for m in self.alive}
         assert len(digests) == 1, digests
         return digests.pop()[1]
 

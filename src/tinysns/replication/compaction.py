@@ -10,8 +10,8 @@ import logging
 from raftlog import Log
 
 from tinysns.replication.driver import Driver
-from tinysns.replication.interface import StateMachine
 from tinysns.runtime.settings import Consensus
+from tinysns.storage.state import StateMachine
 
 log = logging.getLogger(__name__)
 

@@ -1,4 +1,4 @@
-"""What the consensus member asks of the state machine below it, and offers to the service above it."""
+"""What the consensus member offers to the service above it."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -44,33 +44,3 @@ class Submitter(Protocol):
     @property
     def applied_index(self) -> int:
         """The log index up to which listeners have heard of all effects."""
-
-
-class StateMachine(Protocol):
-    """The durable state. `apply`, `checkpoint` and `install` are called from one worker thread, never two at once."""
-
-    @property
-    def applied_index(self) -> int: ...
-
-    @property
-    def installed_index(self) -> int:
-        """Where the last installed copy stood; until the log reaches it, the state may be ahead of the log
-        (raft.md, rule 6)."""
-
-    def apply(self, entries: Sequence[tuple[int, bytes]], applied_index: int) -> list[Effect]:
-        """One transaction. Entries at or below the applied index are skipped. `applied_index` >= the last entry's
-        index."""
-
-    def checkpoint(self) -> int:
-        """Flushes to disk; returns the applied index that now survives a power cut. May be called from another
-        thread."""
-
-    def install(self, file: "StagedState") -> None:
-        """Replaces the state by a staged copy: durable before it returns, all or nothing across a crash."""
-
-
-class StagedState(Protocol):
-    """A received and fsynced copy of another member's state, not yet in force."""
-
-    @property
-    def applied_index(self) -> int: ...

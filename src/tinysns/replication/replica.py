@@ -21,12 +21,13 @@ from tinysns.replication.compaction import Compactor
 from tinysns.replication.driver import Driver, View
 from tinysns.replication.failover import Failover
 from tinysns.replication.guard import Disk, Guard
-from tinysns.replication.interface import Listener, NotServing, StateMachine
+from tinysns.replication.interface import Listener, NotServing
 from tinysns.replication.links import Links, Peer
 from tinysns.replication.pending import Pending
 from tinysns.replication.reads import Reads
 from tinysns.replication.workers import Committed, applier
 from tinysns.runtime.settings import Consensus
+from tinysns.storage.state import StateMachine
 
 log = logging.getLogger(__name__)
 
@@ -75,12 +76,11 @@ class Replica:
         group: Group,
         state: StateMachine,
         codec: Codec,
-        new_staging: Callable[[], transfer.Staging],
         crash: Callable[[BaseException], None],
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._place, self._timing, self._log, self._state = place, timing, log_, state
-        self._codec, self._new_staging, self._crash = codec, new_staging, crash
+        self._codec, self._crash = codec, crash
         self._driver = Driver(log_, group, self, codec.stamp, crash)
         self._applier = applier(state, self._applied, crash)
         self._pending = Pending()
@@ -286,7 +286,7 @@ class Replica:
                 log.info("the log of the others begins behind %d: fetching the state", index)
                 leader = self.view.leader
                 peers = sorted(self._peers.values(), key=lambda p: p.node != leader)
-                staged = await transfer.fetch(peers, self._place.cluster_id, index, self._new_staging)
+                staged = await transfer.fetch(peers, self._place.cluster_id, index, self._state.stage)
                 async with self._compactor.paused:
                     await self._applier.run(functools.partial(self._state.install, staged))
                 self.counters.snapshots_installed += 1

@@ -10,13 +10,12 @@ import logging
 import tempfile
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
-from typing import Protocol
 
 import grpc
 
-from tinysns.replication.interface import StagedState
 from tinysns.replication.links import Peer
 from tinysns.rpc.channels import open_channel
+from tinysns.storage.copies import Staged, Staging
 from tinysns.storage.schema import StateError
 from tinysns.wire.v1 import master_pb2 as pb
 from tinysns.wire.v1 import master_pb2_grpc as services
@@ -28,19 +27,9 @@ RETRY_SECONDS = 0.2
 CHUNK_DEADLINE_SECONDS = 10.0  # between two chunks
 
 
-class Staging(Protocol):
-    """Where a copy is collected before it counts (storage)."""
-
-    def write(self, data: bytes) -> None: ...
-
-    def finish(self, applied_index: int) -> StagedState: ...
-
-    def abandon(self) -> None: ...
-
-
 async def fetch(
     peers: Sequence[Peer], cluster_id: str, at_least_index: int, new_staging: Callable[[], Staging]
-) -> StagedState:
+) -> Staged:
     """A staged copy at or behind `at_least_index`, from the first of `peers` that gives one; tries for ever."""
     while True:
         for peer in peers:
@@ -51,11 +40,11 @@ async def fetch(
                 log.warning(
                     "no state from %s: %s", peer.address, e.details() if isinstance(e, grpc.aio.AioRpcError) else e
                 )
-                await asyncio.to_thread(staging.abandon)
+                await asyncio.to_thread(staging.discard)
         await asyncio.sleep(RETRY_SECONDS)
 
 
-async def _fetch_from(peer: Peer, cluster_id: str, at_least_index: int, staging: Staging) -> StagedState:
+async def _fetch_from(peer: Peer, cluster_id: str, at_least_index: int, staging: Staging) -> Staged:
     async with open_channel(peer.address) as channel:
         request = pb.FetchStateRequest(cluster_id=cluster_id, at_least_index=at_least_index)
         call = services.MasterStub(channel).FetchState(request)

@@ -14,7 +14,7 @@ from typing import Generic, TypeVar
 from raftlog import Log, Write
 
 from tinysns.domain.writes import Effect
-from tinysns.replication.interface import StateMachine
+from tinysns.storage.state import StateMachine
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")

@@ -84,7 +84,7 @@ class StatusRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class MasterStatus(_message.Message):
-    __slots__ = ("name", "address", "node", "cluster_id", "incarnation", "pid", "serving", "trouble", "role", "leader", "leader_address", "term", "first_index", "last_index", "commit_index", "applied_index", "users", "posts_applied", "open_streams", "local_reads", "forwarded_writes", "local_writes", "snapshots_installed", "free_bytes", "resident_bytes", "release", "fsync", "started_unix_ns")
+    __slots__ = ("name", "address", "node", "cluster_id", "incarnation", "pid", "serving", "trouble", "role", "leader", "leader_address", "term", "first_index", "last_index", "commit_index", "applied_index", "users", "posts_delivered", "open_streams", "local_reads", "forwarded_writes", "local_writes", "snapshots_installed", "free_bytes", "resident_bytes", "release", "fsync", "started_unix_ns")
     NAME_FIELD_NUMBER: _ClassVar[int]
     ADDRESS_FIELD_NUMBER: _ClassVar[int]
     NODE_FIELD_NUMBER: _ClassVar[int]
@@ -102,7 +102,7 @@ class MasterStatus(_message.Message):
     COMMIT_INDEX_FIELD_NUMBER: _ClassVar[int]
     APPLIED_INDEX_FIELD_NUMBER: _ClassVar[int]
     USERS_FIELD_NUMBER: _ClassVar[int]
-    POSTS_APPLIED_FIELD_NUMBER: _ClassVar[int]
+    POSTS_DELIVERED_FIELD_NUMBER: _ClassVar[int]
     OPEN_STREAMS_FIELD_NUMBER: _ClassVar[int]
     LOCAL_READS_FIELD_NUMBER: _ClassVar[int]
     FORWARDED_WRITES_FIELD_NUMBER: _ClassVar[int]
@@ -130,7 +130,7 @@ class MasterStatus(_message.Message):
     commit_index: int
     applied_index: int
     users: int
-    posts_applied: int
+    posts_delivered: int
     open_streams: int
     local_reads: int
     forwarded_writes: int
@@ -141,7 +141,7 @@ class MasterStatus(_message.Message):
     release: str
     fsync: bool
     started_unix_ns: int
-    def __init__(self, name: _Optional[str] = ..., address: _Optional[str] = ..., node: _Optional[int] = ..., cluster_id: _Optional[str] = ..., incarnation: _Optional[int] = ..., pid: _Optional[int] = ..., serving: _Optional[bool] = ..., trouble: _Optional[str] = ..., role: _Optional[_Union[Role, str]] = ..., leader: _Optional[int] = ..., leader_address: _Optional[str] = ..., term: _Optional[int] = ..., first_index: _Optional[int] = ..., last_index: _Optional[int] = ..., commit_index: _Optional[int] = ..., applied_index: _Optional[int] = ..., users: _Optional[int] = ..., posts_applied: _Optional[int] = ..., open_streams: _Optional[int] = ..., local_reads: _Optional[int] = ..., forwarded_writes: _Optional[int] = ..., local_writes: _Optional[int] = ..., snapshots_installed: _Optional[int] = ..., free_bytes: _Optional[int] = ..., resident_bytes: _Optional[int] = ..., release: _Optional[str] = ..., fsync: _Optional[bool] = ..., started_unix_ns: _Optional[int] = ...) -> None: ...
+    def __init__(self, name: _Optional[str] = ..., address: _Optional[str] = ..., node: _Optional[int] = ..., cluster_id: _Optional[str] = ..., incarnation: _Optional[int] = ..., pid: _Optional[int] = ..., serving: _Optional[bool] = ..., trouble: _Optional[str] = ..., role: _Optional[_Union[Role, str]] = ..., leader: _Optional[int] = ..., leader_address: _Optional[str] = ..., term: _Optional[int] = ..., first_index: _Optional[int] = ..., last_index: _Optional[int] = ..., commit_index: _Optional[int] = ..., applied_index: _Optional[int] = ..., users: _Optional[int] = ..., posts_delivered: _Optional[int] = ..., open_streams: _Optional[int] = ..., local_reads: _Optional[int] = ..., forwarded_writes: _Optional[int] = ..., local_writes: _Optional[int] = ..., snapshots_installed: _Optional[int] = ..., free_bytes: _Optional[int] = ..., resident_bytes: _Optional[int] = ..., release: _Optional[str] = ..., fsync: _Optional[bool] = ..., started_unix_ns: _Optional[int] = ...) -> None: ...
 
 class DigestRequest(_message.Message):
     __slots__ = ()
