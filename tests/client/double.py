@@ -30,6 +30,7 @@ from tinysns.wire.v1 import (
 )
 
 Context = Any  # grpc.aio.ServicerContext[Any, Any]
+Commands = AsyncIterator[sns_pb2.Command]
 
 
 class Process:
@@ -89,7 +90,7 @@ class Master(Process, sns_pb2_grpc.SnsServicer, master_pb2_grpc.MasterServicer):
         sns_pb2_grpc.add_SnsServicer_to_server(self, server)
         master_pb2_grpc.add_MasterServicer_to_server(self, server)
 
-    async def Write(self, requests: AsyncIterator[sns_pb2.Command], context: Context) -> AsyncIterator[sns_pb2.Answers]:
+    async def Write(self, requests: Commands, context: Context) -> AsyncIterator[sns_pb2.Answers]:
         self.streams += 1
         async for command in requests:
             await self._may_serve(context)
@@ -151,7 +152,8 @@ class Master(Process, sns_pb2_grpc.SnsServicer, master_pb2_grpc.MasterServicer):
         leads = self.cluster.leader is self
         return master_pb2.MasterStatus(
             name=self.name, address=self.address, node=int(self.name[1:]), incarnation=self.incarnation, pid=4000,
-            serving=not self.refusing, trouble=self.refusing, term=self.cluster.term, leader_address=self.cluster.leader.address,
+            serving=not self.refusing, trouble=self.refusing, term=self.cluster.term,
+            leader_address=self.cluster.leader.address,
             role=master_pb2.LEADER if leads else master_pb2.FOLLOWER, commit_index=self.model.index, leader=1,
             applied_index=self.model.index, fsync=True, started_unix_ns=1,
         )  # fmt: skip

@@ -1,4 +1,4 @@
-"""What the right answers are: users, follows, posts and sessions in memory, one copy shared by all masters of a double."""
+"""What the right answers are: users, follows, posts and sessions in memory, shared by all masters of a double."""
 
 import asyncio
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""Seeded runs: masters are killed, hung and restarted, messages and answers get lost, and yet everything arrives once."""
+"""Seeded runs: masters are killed, hung and restarted, messages get lost, and yet everything arrives once."""
 
 import asyncio
 import random

@@ -175,5 +175,5 @@ async def test_closing_fails_what_is_not_answered() -> None:
 
 async def _until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(5):
-        while not condition():
+        while not condition():  # noqa: ASYNC110  the client tells nobody when it moves
             await asyncio.sleep(0.005)

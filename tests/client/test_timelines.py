@@ -70,7 +70,7 @@ async def test_route_is_heard_from_the_next_router_after_the_death_of_one() -> N
         await cluster.routers[0].kill()
         cluster.elect()
         async with asyncio.timeout(3):
-            while client.route.leader != cluster.leader.address:
+            while client.route.leader != cluster.leader.address:  # noqa: ASYNC110  no event tells a test
                 await asyncio.sleep(0.01)
 
 

@@ -1,1 +1,1 @@
-"""The `sns` command."""
+"""The `sns` command: the service for people and for scripts."""

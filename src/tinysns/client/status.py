@@ -8,7 +8,7 @@ from typing import TypeVar
 import grpc
 
 from tinysns.client import calls
-from tinysns.client.errors import Definite, Indefinite, Unreachable
+from tinysns.client.errors import Indefinite, Unreachable
 from tinysns.rpc.channels import open_channel
 from tinysns.wire.v1 import master_pb2, router_pb2, slave_pb2
 
@@ -59,7 +59,7 @@ class MasterState:
     commit_index: int = 0
     applied_index: int = 0
     users: int = 0
-    posts_applied: int = 0
+    posts_delivered: int = 0
     open_streams: int = 0
     local_reads: int = 0
     forwarded_writes: int = 0
@@ -95,7 +95,7 @@ class SlaveState:
 
 @dataclass(frozen=True, slots=True)
 class ClusterStatus:
-    """All processes at about one moment. A master stands before its slave's place in `slaves`: same order."""
+    """All processes at about one moment. `masters` and `slaves` are in the same order: by host."""
 
     routers: tuple[RouterState, ...]
     masters: tuple[MasterState, ...]
@@ -136,10 +136,11 @@ class Digest:
     sha256: str
 
 
-async def cluster_status(routers: Sequence[str], *, slave_port: int = SLAVE_PORT) -> ClusterStatus:
+async def cluster_status(routers: Sequence[str], *, slave_port: int | None = None) -> ClusterStatus:
     """Asks the routers for the masters, and every process for its state. Raises Unreachable if no router answers.
 
-    A slave is looked for on its master's address. Whoever does not answer within a second is listed with the reason.
+    A slave is looked for on its master's address, by default at SLAVE_PORT. Whoever does not answer within a second is
+    listed with the reason.
     """
     known = tuple(await asyncio.gather(*(_router(address) for address in routers)))
     if all(router.unreachable for router in known):
@@ -149,7 +150,7 @@ async def cluster_status(routers: Sequence[str], *, slave_port: int = SLAVE_PORT
     addresses = sorted(names, key=lambda address: (names[address], address))
     masters, slaves = await asyncio.gather(
         asyncio.gather(*(_master(address, names[address]) for address in addresses)),
-        asyncio.gather(*(_slave(_at_port(address, slave_port), names[address]) for address in addresses)),
+        asyncio.gather(*(_slave(_at_port(address, slave_port or SLAVE_PORT), names[address]) for address in addresses)),
     )
     return ClusterStatus(known, tuple(masters), tuple(slaves))
 
@@ -214,7 +215,7 @@ async def _master(address: str, name: str) -> MasterState:
         commit_index=s.commit_index,
         applied_index=s.applied_index,
         users=s.users,
-        posts_applied=s.posts_applied,
+        posts_delivered=s.posts_delivered,
         open_streams=s.open_streams,
         local_reads=s.local_reads,
         forwarded_writes=s.forwarded_writes,
@@ -250,11 +251,8 @@ async def _slave(address: str, name: str) -> SlaveState:
 
 
 async def _ask(address: str, call: "Call[Request, Reply]", request: Request, answer_seconds: float) -> Reply:
-    try:
-        async with open_channel(address) as channel:
-            return await call(channel)(request, timeout=answer_seconds)
-    except ValueError as e:
-        raise Definite(f"{address!r} is not an address like 10.67.0.11:3010") from e
+    async with open_channel(address) as channel:
+        return await call(channel)(request, timeout=answer_seconds)
 
 
 def _at_port(address: str, port: int) -> str:
