@@ -184,7 +184,7 @@ impl Group {
 
     /// Starts an election without pre-vote, in which voters ignore the leader's lease. Safe at any time (one vote per
     /// term, and only for a log that is complete), but it deposes a live leader: only for one that is known to be dead
-    /// (raft.md, rule 11).
+    /// (ARCHITECTURE.md, rule 11).
     fn campaign_now(&mut self) -> PyResult<()> {
         let raft = &mut self.node.raft;
         if raft.state == StateRole::Leader {
@@ -213,7 +213,7 @@ impl Group {
     }
 
     /// Asks for a read point; it comes back in `Ready.reads`. False: nothing was asked, try again later. True is no
-    /// promise: a change of leader loses the request (raft.md, rule 10).
+    /// promise: a change of leader loses the request (ARCHITECTURE.md, rule 10).
     fn read_index(&mut self, context: &[u8]) -> bool {
         let raft = &self.node.raft;
         let possible = match raft.state {

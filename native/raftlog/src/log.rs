@@ -41,7 +41,7 @@ impl Log {
     }
 
     /// Founds a group, durably and once: the same voters on every founding member, none on a member that joins later.
-    /// This is never done by opening: a member that lost its disk must not vote again (raft.md, rules 7 and 13).
+    /// This is never done by opening: a member that lost its disk must not vote again (ARCHITECTURE.md, rules 7 and 13).
     fn found(&self, py: Python<'_>, id: u64, voters: Vec<u64>) -> PyResult<()> {
         if voters.contains(&0) || voters.iter().collect::<HashSet<_>>().len() != voters.len() {
             return Err(PyValueError::new_err("voters are distinct numbers from 1 on"));

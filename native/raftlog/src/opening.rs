@@ -43,7 +43,7 @@ impl Opening {
         Ok(Opened { node: RawNode::new(&config, store, &quiet).map_err(raft_error)?, applied, state })
     }
 
-    /// Where the state machine stands (raft.md, rule 6): the log must reach down to it, and up to it. A log that ends
+    /// Where the state machine stands (ARCHITECTURE.md, rule 6): the log must reach down to it, and up to it. A log that ends
     /// below the state has lost its end, and with it perhaps a vote or an acknowledged entry that others count on. Only
     /// a state that came from another member may be ahead of this member's log.
     fn state_position(&self, store: &Store) -> Result<u64, String> {

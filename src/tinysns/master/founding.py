@@ -1,7 +1,7 @@
 """Founding: how a master comes to be a member, once, and never by accident.
 
-A member that lost its disk must never found again: it may have given a vote that it has forgotten (raft.md, rules 7,
-13). So founding is an act of deployment in two phases, each on all hosts before the next begins:
+A member that lost its disk must never found again: it may have given a vote that it has forgotten (ARCHITECTURE.md,
+rules 7, 13). So founding is an act of deployment in two phases, each on all hosts before the next begins:
 
     empty --invite(cluster id)--> invited --confirm--> founded
 

@@ -1,6 +1,7 @@
 """The driver of one consensus group: who may do what, when, around the sans-IO core (raftlog).
 
-One event loop owns the group. A turn takes everything that waits, in this order, which must hold (raft.md):
+One event loop owns the group. A turn takes everything that waits, in this order, which must hold (ARCHITECTURE.md,
+rules 1-3):
 
 1. propose what queued, as one batch
 2. for each Ready: send what may go before the disk (only a leader has any), queue its write, hand committed entries
@@ -174,7 +175,7 @@ class Driver:
             while not self._paused and (ready := self._group.ready()) is not None:
                 self._take(ready)
             self.writer.flush()
-        except Exception as e:  # whatever it is, a rule is broken and this member must not go on (G7)
+        except Exception as e:  # whatever it is, a rule is broken and this member must not go on (ARCHITECTURE.md, G7)
             self._crash(e)
 
     def _take(self, ready: Ready) -> None:

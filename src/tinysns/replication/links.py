@@ -2,7 +2,7 @@
 
 To each peer there is an outbound stream that this member opened, and from each peer an inbound one. Whatever is for a
 peer waits in a queue that belongs to *one attempt* of a stream: the request generator of a broken grpc.aio stream
-lives on until its next item, and would swallow a message of the next stream (raft.md: that alone made failovers ten
+lives on until its next item, and would swallow a message of the next stream (measured: that alone made failovers ten
 times slower).
 
 The end of an established stream is told at once: the kernel closes it within milliseconds of the peer's death. It is no

@@ -1,7 +1,7 @@
 """State transfer: a member whose log ends before the others' logs begin gets the whole SQLite file from one of them.
 
 The receiver stages the file and fsyncs it, installs it, and only then lets raft's snapshot record be written
-(raft.md, rules 4 and 5). A crash in between leaves a state that is ahead of the log, which is allowed for an
+(ARCHITECTURE.md, rules 4 and 5). A crash in between leaves a state that is ahead of the log, which is allowed for an
 installed one: what it holds was committed, and the log catches up to it.
 """
 

@@ -2,8 +2,8 @@
 
 Each takes all that queued while it was busy as one batch, so that fsyncs and transactions are shared. Each knows
 since when its current piece of work has been in flight: that is how a stalled disk is noticed. A failed write is
-final (raft.md, rule 8): the page cache may have dropped what it could not write, so a second fsync that succeeds
-proves nothing.
+final (ARCHITECTURE.md, rule 8): the page cache may have dropped what it could not write, so a second fsync that
+succeeds proves nothing.
 """
 
 import asyncio
@@ -60,7 +60,7 @@ class Worker(Generic[Job, Result]):
             return
         try:
             self._done(batch, future.result())
-        except Exception as e:  # of the work or of what follows it: neither may be missed (G7)
+        except Exception as e:  # of the work or of what follows it: neither may be missed (ARCHITECTURE.md, G7)
             self._failed(e)
             return
         self.flush()

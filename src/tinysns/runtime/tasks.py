@@ -1,4 +1,5 @@
-"""Background tasks: each has a name and an owner, and a crash of one is a crash of the process (guarantee G7)."""
+"""Background tasks: each has a name and an owner, and a crash of one is a crash of the process (ARCHITECTURE.md,
+G7)."""
 
 import asyncio
 import logging
