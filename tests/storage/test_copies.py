@@ -72,6 +72,23 @@ def test_readers_follow_to_the_installed_state(source: StateMachine, receiver: S
     reader.close()
 
 
+def test_a_reader_never_answers_from_a_file_that_was_just_put_out_of_force(
+    source: StateMachine, receiver: StateMachine
+) -> None:
+    """The file may be half removed by then, and without its write-ahead log it shows an old state."""
+
+    class Exchanged:
+        asked = 0
+
+        def database(self) -> Path:
+            self.asked += 1
+            return (receiver if self.asked == 1 else source).database()
+
+    reader = Reader(Exchanged())
+    assert reader.counts().applied_index == source.applied_index
+    reader.close()
+
+
 def test_a_copy_made_while_entries_are_applied_is_one_state_of_the_log(
     machine: StateMachine, receiver: StateMachine, tmp_path: Path
 ) -> None:

@@ -101,6 +101,19 @@ def test_pages_of_any_size_join_to_the_same_timeline(users: Log, reader: Reader,
     assert texts(reader.newest("ann", limit)) == expected[-limit:]
 
 
+def test_one_loud_author_among_quiet_ones_is_read_to_the_end_of_the_page(users: Log, reader: Reader) -> None:
+    quiet = [f"q{i}" for i in range(9)]
+    users.login(*quiet)
+    for author in (*quiet, "bob"):
+        users.follow("ann", author)
+    for author in quiet:
+        users.post(author, author)
+    loud = [str(i) for i in range(200)]
+    users.post("bob", *loud)
+    assert texts(reader.timeline("ann", 0, 150)) == (quiet + loud)[:150]
+    assert texts(reader.newest("ann", 205)) == (quiet + loud)[-205:]
+
+
 def test_newest_starts_with_the_follow(users: Log, reader: Reader) -> None:
     users.post("bob", "before")
     users.follow("ann", "bob")

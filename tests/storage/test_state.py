@@ -208,6 +208,7 @@ def test_entries_that_were_applied_are_skipped_without_effects(machine: StateMac
 
 def test_the_applied_index_moves_over_entries_that_are_not_ours(machine: StateMachine, tmp_path: Path) -> None:
     assert machine.apply([], 7) == []
+    assert machine.applied_index == 7
     machine.apply([(8, b"")], 9)
     machine.close()
     reopened = StateMachine.open(tmp_path / "state", CLUSTER)

@@ -17,7 +17,7 @@ class BadCopy(StateError):
 
 @dataclass(frozen=True, slots=True)
 class Staged:
-    """A complete, checked and synced copy that is not in force yet; satisfies replication.interface.StagedState."""
+    """A complete, checked and synced copy that is not in force yet."""
 
     folder: Path
     applied_index: int

@@ -50,7 +50,7 @@ _MAX_TIME = (1 << 63) - 1
 
 
 class StateMachine:
-    """Satisfies replication.interface.StateMachine.
+    """The state of one master.
 
     `apply` and `install` are called from one thread at a time; `checkpoint`, `copy_to` and the properties from any.
     sqlite3.Error and OSError from any of them mean that the disk cannot be trusted: stop the process (ARCHITECTURE.md,
