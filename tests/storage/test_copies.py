@@ -10,7 +10,6 @@ import pytest
 from tests.storage.applier import ENTRIES, long_log
 from tests.storage.making import CLUSTER, Log, digest, entry, stage
 from tinysns.domain.writes import Command, Login, Outcome
-from tinysns.replication import interface
 from tinysns.storage.copies import BadCopy
 from tinysns.storage.disk import free_bytes
 from tinysns.storage.reader import Reader
@@ -41,8 +40,7 @@ def test_an_installed_copy_is_the_same_state_and_stays_it(
 ) -> None:
     assert source.copy_to(tmp_path / "copy") == 5
     staged = stage(receiver, tmp_path / "copy", 5)
-    announced: interface.StagedState = staged
-    assert announced.applied_index == 5
+    assert staged.applied_index == 5
     assert receiver.applied_index == 1  # not in force yet
     receiver.install(staged)
     assert (receiver.applied_index, receiver.installed_index) == (5, 5)
