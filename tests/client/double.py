@@ -96,6 +96,7 @@ class Master(Process, sns_pb2_grpc.SnsServicer, master_pb2_grpc.MasterServicer):
             await self._may_serve(context)
             fault = self.cluster.fault()
             if fault == "lose the command":
+                self.cluster.lost += 1
                 continue
             if fault == "refuse":
                 await abort(
@@ -212,6 +213,7 @@ class Cluster:
         self.model = Model()
         self.unruly = False  # whether timelines repeat posts and commands meet `faults`
         self.faults: dict[str, float] = {}  # name (see Master.Write) -> probability for each command
+        self.lost = 0  # commands
         self.forgotten: set[int] = set()
         self.invalid_text = ""
         self.term = 1

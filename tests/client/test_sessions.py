@@ -117,6 +117,7 @@ async def test_write_that_was_never_sent_is_definite() -> None:
     async with Cluster() as cluster, Client(cluster.router_addresses, limits=QUICK) as client:
         session = client.session()
         await asyncio.gather(*(master.kill() for master in cluster.masters))
+        await _until(lambda: not client.connected)
         with pytest.raises(Definite, match="not sent"):
             await session.login("ada")
         await asyncio.gather(*(master.start() for master in cluster.masters))
@@ -160,6 +161,19 @@ async def test_invalid_on_the_wire_fails_that_write_only() -> None:
         assert [type(r) for r in results] == [Answer, Definite, Answer, Answer]
         assert str(results[1]) == "that text is not wanted here"
         assert [p.text for p in cluster.model.posts] == ["a", "b", "c"]
+
+
+async def test_lost_command_is_sent_again_as_soon_as_its_successor_is_refused() -> None:
+    async with Cluster() as cluster, Client(cluster.router_addresses, limits=Limits(try_seconds=5.0)) as client:
+        session = client.session()
+        await session.login("ada")
+        cluster.faults = {"lose the command": 1.0}
+        lost = session.submit(Post("ada", ("lost",)))
+        await _until(lambda: cluster.lost == 1)
+        cluster.faults = {}
+        async with asyncio.timeout(0.5):
+            await asyncio.gather(lost, session.submit(Post("ada", ("next",))))
+        assert [p.text for p in cluster.model.posts] == ["lost", "next"]
 
 
 async def test_closing_fails_what_is_not_answered() -> None:

@@ -47,7 +47,7 @@ async def post_lines(client: Client, user: str, batches: AsyncIterator[list[str]
                 flying.append((write, session.submit(write)))
                 while flying and flying[0][1].done():
                     posted = _settle(posted, *flying.pop(0))
-        await asyncio.wait([answer for _, answer in flying]) if flying else None
+        await session.drain()
         while flying:
             posted = _settle(posted, *flying.pop(0))
     except SnsError as e:

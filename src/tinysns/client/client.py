@@ -70,6 +70,11 @@ class Client:
         """The addresses of all masters it has heard of, in the order in which it tries them."""
         return self._masters.order
 
+    @property
+    def connected(self) -> tuple[str, ...]:
+        """Those of them whose channel is warm."""
+        return tuple(address for address in self._masters.order if self._masters.ready(address))
+
     def session(self, window: int = SESSION_WINDOW) -> Session:
         """A new session, which lives until the client is left. `window`: the most writes in flight."""
         session = Session(self._masters, self._tasks, self._limits, Outbox(_new_session_id), window)
