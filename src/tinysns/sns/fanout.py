@@ -2,7 +2,8 @@
 
 A follow or an unfollow counts for open timelines exactly at its place in the log, because posts and follows come
 through here in one order. Whom a user follows when a timeline opens is read from SQLite, which is ahead of what the hub
-has heard (it commits first): the view's index is kept, and effects up to it are not taken into account again.
+has heard (it commits first). To hear again what that view knows already does no harm: once all of it was heard, the set
+is the view's again, and posts from up to there come from SQLite, never from here (timelines.py).
 """
 
 import asyncio
@@ -10,7 +11,6 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NoReturn
 
-from tinysns.domain.positions import entry_of
 from tinysns.domain.writes import Effect, Follow, Outcome, Post, Unfollow
 from tinysns.replication.interface import NotServing
 from tinysns.sns.batches import BATCH_BYTES, Batch, split
@@ -33,7 +33,7 @@ class Subscription:
         self.joined = False
         self.collecting = False
         self.following: set[str] = set()
-        self.following_index = 0  # effects up to it are in `following` already
+        self.following_index = 0  # of the view that `following` began with
         self.early: list[Effect] = []  # follows and unfollows heard before `joined`
         self._queue: deque[Batch] = deque()
         self._queued_bytes = 0
@@ -192,17 +192,17 @@ class Hub:
     def _hear(self, subscription: Subscription, effect: Effect) -> None:
         if not subscription.joined:
             subscription.early.append(effect)
-        elif effect.entry_index > subscription.following_index:
-            match effect.command.write:
-                case Follow(_, target):
-                    self._follow(subscription, target)
-                case Unfollow(_, target):
-                    self._unfollow(subscription, target)
+            return
+        match effect.command.write:
+            case Follow(_, target):
+                self._follow(subscription, target)
+            case Unfollow(_, target):
+                self._unfollow(subscription, target)
 
     def _follow(self, subscription: Subscription, author: str) -> None:
-        if author != subscription.user:  # an author gets no echo
-            subscription.following.add(author)
-            self._by_author.setdefault(author, set()).add(subscription)
+        # Never the user itself: nobody can follow himself in the log, so an author gets no echo.
+        subscription.following.add(author)
+        self._by_author.setdefault(author, set()).add(subscription)
 
     def _unfollow(self, subscription: Subscription, author: str) -> None:
         subscription.following.discard(author)
@@ -211,7 +211,6 @@ class Hub:
 
 def _posts(effect: Effect, author: str, texts: Sequence[str]) -> Iterator[StoredPost]:
     position = effect.answer.position
-    assert entry_of(position) == effect.entry_index
     return (StoredPost(position + i, author, effect.time_unix_ns, text) for i, text in enumerate(texts))
 
 
