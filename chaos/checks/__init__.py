@@ -1,0 +1,1 @@
+"""Judgement: histories in, findings out. Pure functions with a model of their own of what is right."""
