@@ -8,6 +8,7 @@ import asyncio
 import itertools
 import random
 import socket
+import time
 from collections.abc import AsyncIterator
 from types import TracebackType
 from typing import Any, Self
@@ -156,7 +157,7 @@ class Master(Process, sns_pb2_grpc.SnsServicer, master_pb2_grpc.MasterServicer):
             serving=not self.refusing, trouble=self.refusing, term=self.cluster.term,
             leader_address=self.cluster.leader.address,
             role=master_pb2.LEADER if leads else master_pb2.FOLLOWER, commit_index=self.model.index, leader=1,
-            applied_index=self.model.index, fsync=True, started_unix_ns=1,
+            applied_index=self.model.index, fsync=True, started_unix_ns=time.time_ns(),
         )  # fmt: skip
 
     async def GetDigest(self, request: master_pb2.DigestRequest, context: Context) -> master_pb2.StateDigest:
@@ -190,7 +191,7 @@ class Router(Process, router_pb2_grpc.RouterServicer):
             router_pb2.KnownMaster(address=m.address, connected=m.alive, state=router_pb2.MasterState(name=m.name))
             for m in self.cluster.masters
         ]
-        return router_pb2.Masters(masters=known, router_pid=3000, router_started_unix_ns=1)
+        return router_pb2.Masters(masters=known, router_pid=3000, router_started_unix_ns=time.time_ns())
 
 
 class Slave(Process, slave_pb2_grpc.SlaveServicer):
@@ -202,7 +203,9 @@ class Slave(Process, slave_pb2_grpc.SlaveServicer):
         slave_pb2_grpc.add_SlaveServicer_to_server(self, server)
 
     async def GetStatus(self, request: slave_pb2.SlaveStatusRequest, context: Context) -> slave_pb2.SlaveStatus:
-        return slave_pb2.SlaveStatus(name=self.name, pid=5000, state="serving", master_pid=4000, restarts=2)
+        return slave_pb2.SlaveStatus(
+            name=self.name, pid=5000, state="serving", master_pid=4000, restarts=2, started_unix_ns=time.time_ns()
+        )
 
 
 class Cluster:

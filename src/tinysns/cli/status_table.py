@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import sys
 import time
 
 import click
@@ -27,11 +28,12 @@ def show(status: ClusterStatus, as_json: bool) -> None:
             })
         )  # fmt: skip
         return
-    Console(highlight=False).print(_table(status))
+    # Into a pipe nothing may be cut off, whatever width the terminal of the caller has.
+    Console(highlight=False, width=None if sys.stdout.isatty() else 120).print(_table(status))
 
 
 def _table(status: ClusterStatus) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 1))
+    table = Table(box=None, pad_edge=False, padding=(0, 1), collapse_padding=True)
     for name in _COLUMNS:
         table.add_column(name, justify="right" if name in _RIGHT else "left", no_wrap=True, header_style="bold")
     hosts = {m.address.rpartition(":")[0]: m.name for m in status.masters}
