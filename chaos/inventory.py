@@ -108,6 +108,7 @@ def read_inventory(path: Path) -> Inventory:
         "ANSIBLE_NOCOLOR": "1",
         "ANSIBLE_DEPRECATION_WARNINGS": "0",
         "ANSIBLE_CALLBACK_RESULT_FORMAT": "json",
+        "ANSIBLE_INVENTORY_UNPARSED_FAILED": "1",
     }
     try:
         done = subprocess.run(arguments, capture_output=True, text=True, timeout=_ANSIBLE_SECONDS, env=environment)

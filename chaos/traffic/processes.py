@@ -60,6 +60,12 @@ class Client:
             self._process.stdin.write(words + "\n")
             self._process.stdin.flush()
 
+    def hang_up(self) -> None:
+        """Says nothing any more."""
+        if self._process.stdin:
+            with contextlib.suppress(BrokenPipeError):
+                self._process.stdin.close()
+
     def wait_end(self, seconds: float) -> str:
         """Empty, or one sentence that says how it failed."""
         try:
@@ -74,10 +80,9 @@ class Client:
         if self._process.poll() is None:
             self._process.kill()
         self._process.wait()
-        for pipe in (self._process.stdin, self._process.stdout):
-            if pipe:
-                with contextlib.suppress(BrokenPipeError):
-                    pipe.close()
+        self.hang_up()
+        if self._process.stdout:
+            self._process.stdout.close()
 
     def last_words(self) -> str:
         """The last line of its standard error."""
@@ -130,6 +135,13 @@ class Traffic:
         for follower in self._followers:
             follower.tell(f"until {last_position}")
         return _wait_end(self._followers)
+
+    def abandon(self) -> list[str]:
+        """Closes the line to all clients, as the runner's death would. Returns their last words."""
+        clients = (*self._writers, *self._followers)
+        for client in clients:
+            client.hang_up()
+        return _wait_end(clients)
 
     def _start(self, kind: str, n: int, options: Sequence[str]) -> Client:
         history = self._folder / "history" / f"{kind}-{n}.jsonl"

@@ -1,0 +1,1 @@
+"""Benchmarks of a deployed cluster, as its clients see it; `python -m chaos.bench`, which `make bench` calls."""

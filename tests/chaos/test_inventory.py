@@ -1,0 +1,39 @@
+"""The inventory is read by Ansible itself, templates and defaults included."""
+
+from pathlib import Path
+
+import pytest
+
+from chaos.errors import CannotRun
+from chaos.inventory import read_inventory
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_the_lab_has_four_hosts_in_the_order_of_their_node_ids() -> None:
+    inventory = read_inventory(ROOT / "inventory/lab.yml")
+    assert [(host.name, host.rank, host.master) for host in inventory.masters] == [
+        (f"h{n}", n, f"10.67.0.1{n}:3011") for n in (1, 2, 3, 4)
+    ]
+    assert inventory.router_addresses == ("10.67.0.11:3010",)
+    assert inventory.host("h1").ssh_config.endswith("/ssh_config")
+    assert inventory.host("h1").service_user == "tinysns"
+
+
+def test_the_service_network_defaults_to_the_one_of_ansible(tmp_path: Path) -> None:
+    (tmp_path / "hosts.ini").write_text("[masters]\na ansible_host=10.0.0.1\nb ansible_host=10.0.0.2\n[router]\nb\n")
+    inventory = read_inventory(tmp_path / "hosts.ini")
+    assert [host.master for host in inventory.masters] == ["10.0.0.1:3011", "10.0.0.2:3011"]
+    assert inventory.router_addresses == ("10.0.0.2:3010",)
+
+
+@pytest.mark.parametrize(("content", "sentence"), [("[masters]\na\n", "both groups"), ("all: [", "cannot")])
+def test_a_wrong_inventory_is_refused(tmp_path: Path, content: str, sentence: str) -> None:
+    (tmp_path / "hosts.ini").write_text(content)
+    with pytest.raises(CannotRun, match=sentence):
+        read_inventory(tmp_path / "hosts.ini")
+
+
+def test_a_missing_inventory_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(CannotRun, match="there is no inventory"):
+        read_inventory(tmp_path / "nowhere.yml")
