@@ -126,8 +126,10 @@ async def test_a_gap_is_an_error_and_begins_a_new_session(session: OwnSession, s
     submitter.answers[0].set_result(Answer(Outcome.GAP, expected=1))
     with pytest.raises(NotServing):
         await call
-    await start(session, 1)
+    (call,) = await start(session, 1)
     assert submitter.names[-1] == (200, 1)
+    submitter.answers[-1].set_result(Answer(Outcome.DONE))
+    await call
 
 
 async def test_calls_that_are_cancelled_in_mid_flight_do_not_harm_the_next(master: Member) -> None:

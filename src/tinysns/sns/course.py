@@ -84,14 +84,15 @@ class CourseService:
         raise AssertionError("errors_answered ends the call")
 
     async def timeline(self, _: object, context: Context) -> None:
-        async with errors_answered(context, definite=False):
+        async with errors_answered(context, definite=True):
             user = await _first_message(context)
             with self._timelines.timeline(user) as timeline:
                 async with held(context, self._hold_seconds):
                     await timeline.open()
                 await context.send_initial_metadata(())  # tells the client that it is in, before there is a post
-                posts = _PostStream(user, context, self._session, self._hold_seconds)
-                await until_first_ends(posts.read(), posts.submit(), self._send(timeline, context))
+                async with errors_answered(context, definite=False):
+                    posts = _PostStream(user, context, self._session, self._hold_seconds)
+                    await until_first_ends(posts.read(), posts.submit(), self._send(timeline, context))
 
     async def _send(self, timeline: Timeline, context: Context) -> None:
         for post in await timeline.newest(BACKLOG_POSTS):

@@ -19,6 +19,9 @@ from tinysns.sns.timelines import Timelines, unknown_user
 from tinysns.storage.entries import command_from_wire
 from tinysns.wire.v1 import sns_pb2
 
+# Hundreds of streams with shorter ones would cost a master most of its time.
+_LEAST_HEARTBEAT_MS = 20
+
 SERVICE = sns_pb2.DESCRIPTOR.services_by_name["Sns"].full_name
 
 
@@ -60,7 +63,7 @@ class NativeService:
     async def timeline(self, raw: bytes, context: Context) -> None:
         async with errors_answered(context, definite=True):
             request = parse(sns_pb2.TimelineRequest, raw)
-            heartbeat_seconds = request.heartbeat_ms / 1000 or None
+            heartbeat_seconds = max(request.heartbeat_ms, _LEAST_HEARTBEAT_MS) / 1000 if request.heartbeat_ms else None
             with self._timelines.timeline(request.user, request.after_position) as timeline:
                 async with held(context, self._hold_seconds):
                     await timeline.open()
