@@ -1,7 +1,9 @@
-"""python -m tinysns.router CONFIG: serves until told to stop."""
+"""python -m tinysns.router CONFIG: tells clients which master to use."""
 
+import argparse
 import sys
 from pathlib import Path
+from random import Random
 
 from tinysns.router.app import run_router
 from tinysns.runtime.process import EXIT_USAGE, Process, run
@@ -10,17 +12,16 @@ from tinysns.runtime.settings import RouterSettings, SettingsError, load
 
 def main() -> int:
     """Returns the exit status."""
-    if len(sys.argv) != 2:
-        print("usage: python -m tinysns.router CONFIG", file=sys.stderr)
-        return EXIT_USAGE
+    parser = argparse.ArgumentParser(prog="python -m tinysns.router", description=__doc__)
+    parser.add_argument("config", type=Path)
     try:
-        settings = load(Path(sys.argv[1]), RouterSettings)
+        settings = load(parser.parse_args().config, RouterSettings)
     except SettingsError as e:
         print(f"router: {e}", file=sys.stderr)
         return EXIT_USAGE
 
     async def work(process: Process) -> None:
-        await run_router(settings, process)
+        await run_router(settings, process, Random())
 
     return run("router", work)
 

@@ -1,188 +1,230 @@
-"""tinysns.v1.Router and Obituaries: masters report, clients ask, and each change is pushed at once.
+"""tinysns.v1.Router and Obituaries: masters and slaves tell what they know, clients learn where to go.
 
-The first three calls are those of the original router, which knows a master by the text "address:port" alone; what our
-masters say beside it stands in fields of their own.
+Wire types stop here; what is known lives in table.py, who comes first is decided in policy.py.
 """
 
 import asyncio
+import contextlib
+import itertools
 import os
-import re
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from dataclasses import dataclass
 from random import Random
-from typing import Any, NoReturn
 
 import grpc
 
-from tinysns.routing.policy import choose
-from tinysns.routing.table import ForeignCluster, Report, Table
+from tinysns.routing import policy
+from tinysns.routing.addresses import BadAddress, check_address
+from tinysns.routing.table import Known, Refused, Report, Table
 from tinysns.rpc.errors import abort
 from tinysns.wire.v1 import router_pb2 as pb
 from tinysns.wire.v1 import router_pb2_grpc, slave_pb2, slave_pb2_grpc
 
-Context = grpc.aio.ServicerContext[Any, Any]
-
-_ADDRESS = re.compile(r"[0-9a-zA-Z_.\-\[\]:]+:\d{1,5}")
-SILENCE_CHECK_SECONDS = 0.1
+NOBODY_YET = "no master has reported yet; try again in a moment, or another router"
+NOBODY_LEFT = "no master is connected to this router; try another router, and see `sns status`"
 
 
-class RouterService(router_pb2_grpc.RouterServicer, slave_pb2_grpc.ObituariesServicer):
-    """`routers`: all routers of this service, for clients that know only one. Needs `watch` to be run."""
+@dataclass(frozen=True, slots=True)
+class Self:
+    """What does not change about this router."""
 
-    def __init__(self, policy: str, routers: Sequence[str], silence_seconds: float, random: Random) -> None:
-        self._policy, self._routers, self._random = policy, tuple(routers), random
-        self._table = Table(silence_seconds)
-        self._loop = asyncio.get_running_loop()
-        self._started_unix_ns = time.time_ns()  # for display
-        self._route = pb.Route(routers=self._routers)
-        self._watchers: set[asyncio.Event] = set()
+    routers: tuple[str, ...]  # all of them, this one included
+    policy: str
+    started_unix_ns: int  # for display
 
-    # -- masters ---------------------------------------------------------------------------------------------------
 
-    async def AddMaster(self, request: pb.Message, context: Context) -> pb.Response:
-        if not _ADDRESS.fullmatch(request.text):
-            await _refuse_address(context, request.text)
-        if request.HasField("state"):
-            try:
-                self._heard(request)
-            except ForeignCluster as e:
-                return pb.Response(result=pb.REFUSED, msg=str(e))
+class Routing:
+    """The table with its policy, and those who wait for a change of the route."""
+
+    def __init__(self, me: Self, silence_seconds: float, chance: Random) -> None:
+        self.me = me
+        self.table = Table(silence_seconds, self._changed)
+        self._silence_seconds = silence_seconds
+        self._chance = chance
+        self._watching: set[asyncio.Event] = set()
+        self._heard = asyncio.Event()
+
+    def route(self, stay: str = "") -> pb.Route | None:
+        """The route now; None while no master is connected. `stay`: the primary that this client had before."""
+        candidates = [_candidate(k) for k in self.table.connected()]
+        if not candidates:
+            return None
+        if self.me.policy == policy.BALANCED:
+            order = policy.balanced(candidates, self._chance, stay)
+        else:
+            order = policy.available(candidates, self.table.leader)
+        return pb.Route(
+            primary=order[0],
+            backups=order[1:],
+            leader=self.table.leader,
+            term=self.table.term,
+            routers=self.me.routers,
+        )
+
+    async def routes(self) -> AsyncGenerator[pb.Route, None]:
+        """The route now and after each change. Who is slow to take one gets the newest next, not all in between.
+
+        While no master is connected nothing is said: clients had better keep what they have.
+        """
+        changed = asyncio.Event()
+        self._watching.add(changed)
+        last: pb.Route | None = None
+        try:
+            while True:
+                changed.clear()
+                route = self.route(last.primary if last is not None else "")
+                if route is not None and route != last:
+                    last = route
+                    yield route
+                else:
+                    await changed.wait()
+        finally:
+            self._watching.discard(changed)
+
+    def heard(self, message: pb.Message, stream: int) -> None:
+        """A master spoke. Raises BadAddress, Refused."""
+        check_address(message.text)
+        self.table.heard(_report(message), stream, time.monotonic())
+        self._heard.set()
+
+    async def watch_silence(self) -> None:
+        """For ever: takes masters off that fall silent."""
+        while True:
+            self._heard.clear()
+            due = self.table.next_expiry()
+            if due is None:
+                await self._heard.wait()
+                continue
+            await asyncio.sleep(max(0.0, due - time.monotonic()) + 0.001)
+            now = time.monotonic()
+            if now - due > self._silence_seconds / 2:
+                self.table.forgive(now)
+            self.table.expire(now)
+
+    def _changed(self) -> None:
+        for event in self._watching:
+            event.set()
+
+
+class RouterService(router_pb2_grpc.RouterServicer):
+    """Serves tinysns.v1.Router."""
+
+    def __init__(self, routing: Routing) -> None:
+        self._routing = routing
+        self._streams = itertools.count(1)
+
+    async def AddMaster(
+        self, request: pb.Message, context: "grpc.aio.ServicerContext[pb.Message, pb.Response]"
+    ) -> pb.Response:
+        try:
+            self._routing.heard(request, next(self._streams))
+        except BadAddress as e:
+            await abort(context, grpc.StatusCode.INVALID_ARGUMENT, "BAD_ADDRESS", str(e))
+        except Refused as e:
+            return pb.Response(result=pb.REFUSED, msg=str(e))
         return pb.Response(result=pb.SUCCESS, msg=request.text)
 
-    async def GetAvailable(self, request: pb.Message, context: Context) -> pb.Response:
-        leader = self._table.leadership(self._loop.time()).address
-        if leader:
+    async def GetAvailable(
+        self, request: pb.Message, context: "grpc.aio.ServicerContext[pb.Message, pb.Response]"
+    ) -> pb.Response:
+        if leader := self._routing.table.leader:
             return pb.Response(result=pb.SUCCESS, msg=leader)
-        if self._route.primary:  # no leader at this moment: the first that lives is in line to be elected
-            return pb.Response(result=pb.SUCCESS, msg=self._route.primary)
-        return pb.Response(result=pb.NOT_FOUND, msg="no master has reported to this router; see `sns status`")
+        return pb.Response(result=pb.NOT_FOUND, msg="no master leads at the moment; ask again")
 
     async def DualPing(
-        self, request_iterator: AsyncIterator[pb.Message], context: Context
-    ) -> AsyncIterator[pb.Message]:
-        address, incarnation = "", 0
+        self, request_iterator: AsyncIterator[pb.Message], context: "grpc.aio.ServicerContext[pb.Message, pb.Message]"
+    ) -> None:
+        # Not a generator: the end of a suspended generator would wait for the garbage collector, and it is news.
+        stream, spoke = next(self._streams), set[str]()
         try:
             async for message in request_iterator:
-                if not _ADDRESS.fullmatch(message.text):
-                    await _refuse_address(context, message.text)
-                address, incarnation = message.text, message.state.incarnation
                 try:
-                    self._heard(message)
-                except ForeignCluster as e:
-                    await abort(context, grpc.StatusCode.FAILED_PRECONDITION, "FOREIGN_CLUSTER", str(e))
-                yield pb.Message(text=self._route.leader)
+                    self._routing.heard(message, stream)
+                except BadAddress as e:
+                    await abort(context, grpc.StatusCode.INVALID_ARGUMENT, "BAD_ADDRESS", str(e))
+                except Refused as e:
+                    await abort(context, grpc.StatusCode.FAILED_PRECONDITION, "FOREIGN_MASTER", str(e))
+                spoke.add(message.text)
+                await context.write(pb.Message(text=message.text))
         finally:
-            if address:
-                self._table.lost(address, incarnation)
-                self._update()
+            now = time.monotonic()
+            for address in spoke:
+                self._routing.table.ended(address, stream, now)
+
+    async def GetRoute(
+        self, request: pb.RouteRequest, context: "grpc.aio.ServicerContext[pb.RouteRequest, pb.Route]"
+    ) -> pb.Route:
+        route = self._routing.route()
+        if route is None:
+            sentence = NOBODY_LEFT if self._routing.table.known() else NOBODY_YET
+            await abort(context, grpc.StatusCode.UNAVAILABLE, "NO_MASTER", sentence)
+        return route
+
+    async def Watch(
+        self, request: pb.RouteRequest, context: "grpc.aio.ServicerContext[pb.RouteRequest, pb.Route]"
+    ) -> None:
+        async with contextlib.aclosing(self._routing.routes()) as routes:
+            async for route in routes:
+                await context.write(route)
+
+    async def GetMasters(
+        self, request: pb.MastersRequest, context: "grpc.aio.ServicerContext[pb.MastersRequest, pb.Masters]"
+    ) -> pb.Masters:
+        return pb.Masters(
+            masters=[_known_master(k) for k in self._routing.table.known()],
+            router_started_unix_ns=self._routing.me.started_unix_ns,
+            router_pid=os.getpid(),
+        )
+
+
+class ObituaryService(slave_pb2_grpc.ObituariesServicer):
+    """Serves tinysns.v1.Obituaries: a slave's word takes a dead master off before its stream's end is noticed."""
+
+    def __init__(self, died: Callable[[str, int, float], None]) -> None:
+        self._died = died
 
     async def Announce(
-        self, request_iterator: AsyncIterator[slave_pb2.Obituary], context: Context
+        self,
+        request_iterator: AsyncIterator[slave_pb2.Obituary],
+        context: "grpc.aio.ServicerContext[slave_pb2.Obituary, slave_pb2.AnnounceEnd]",
     ) -> slave_pb2.AnnounceEnd:
         async for obituary in request_iterator:
             if obituary.incarnation:
-                self._table.died(obituary.name, obituary.incarnation)
-                self._update()
+                self._died(obituary.name, obituary.incarnation, time.monotonic())
         return slave_pb2.AnnounceEnd()
-
-    # -- clients ---------------------------------------------------------------------------------------------------
-
-    async def GetRoute(self, request: pb.RouteRequest, context: Context) -> pb.Route:
-        if not self._route.primary:
-            await abort(
-                context,
-                grpc.StatusCode.UNAVAILABLE,
-                "NO_MASTER",
-                "no master has reported to this router yet; try again, and see `sns status` if it stays so",
-            )
-        return self._choice()
-
-    async def Watch(self, request: pb.RouteRequest, context: Context) -> AsyncIterator[pb.Route]:
-        changed = asyncio.Event()
-        self._watchers.add(changed)
-        try:
-            if self._route.primary:
-                yield self._choice()
-            while True:
-                await changed.wait()
-                changed.clear()  # a slow reader gets the newest route only
-                yield self._route
-        finally:
-            self._watchers.discard(changed)
-
-    async def GetMasters(self, request: pb.MastersRequest, context: Context) -> pb.Masters:
-        masters = [
-            pb.KnownMaster(address=report.address, state=_state(report), connected=live)
-            for report, live in self._table.all(self._loop.time())
-        ]
-        return pb.Masters(masters=masters, router_started_unix_ns=self._started_unix_ns, router_pid=os.getpid())
-
-    # -- changes ---------------------------------------------------------------------------------------------------
-
-    async def watch(self) -> None:
-        """For ever: notices masters that fell silent."""
-        while True:
-            await asyncio.sleep(SILENCE_CHECK_SECONDS)
-            self._update()
-
-    def _heard(self, message: pb.Message) -> None:
-        self._table.heard(_report(message), self._loop.time())
-        self._update()
-
-    def _choice(self) -> pb.Route:
-        """For one client: under `balanced` each may get another primary."""
-        now = self._loop.time()
-        leadership = self._table.leadership(now)
-        choice = choose(self._policy, self._table.live(now), leadership.address, self._random)
-        return pb.Route(
-            primary=choice.primary,
-            backups=choice.backups,
-            leader=leadership.address,
-            term=leadership.term,
-            routers=self._routers,
-        )
-
-    def _update(self) -> None:
-        now = self._loop.time()
-        leadership = self._table.leadership(now)
-        live = {r.address for r in self._table.live(now)}
-        old = self._route
-        unchanged = live == {old.primary, *old.backups} - {""}
-        if unchanged and (leadership.address, leadership.term) == (old.leader, old.term):
-            return  # a change of load alone moves nobody who is connected
-        self._route = self._choice()
-        for watcher in self._watchers:
-            watcher.set()
-
-
-async def _refuse_address(context: Context, text: str) -> NoReturn:
-    sentence = f'a master is named by "address:port", not by {text[:80]!r}'
-    await abort(context, grpc.StatusCode.INVALID_ARGUMENT, "BAD_ADDRESS", sentence)
 
 
 def _report(message: pb.Message) -> Report:
-    state = message.state
+    s = message.state
     return Report(
         address=message.text,
-        name=state.name,
-        incarnation=state.incarnation,
-        serving=state.serving or not message.HasField("state"),
-        leader=state.leader,
-        term=state.term,
-        open_streams=state.open_streams,
-        cluster_id=state.cluster_id,
-        rank=state.rank,
+        name=s.name,
+        incarnation=s.incarnation,
+        serving=s.serving,
+        leader=s.leader,
+        term=s.term,
+        open_streams=s.open_streams,
+        cluster_id=s.cluster_id,
+        rank=s.rank,
     )
 
 
-def _state(report: Report) -> pb.MasterState:
-    return pb.MasterState(
-        name=report.name,
-        incarnation=report.incarnation,
-        serving=report.serving,
-        leader=report.leader,
-        term=report.term,
-        open_streams=report.open_streams,
-        cluster_id=report.cluster_id,
-        rank=report.rank,
+def _candidate(known: Known) -> policy.Candidate:
+    r = known.report
+    return policy.Candidate(r.address, r.rank, r.serving, r.open_streams)
+
+
+def _known_master(known: Known) -> pb.KnownMaster:
+    r = known.report
+    state = pb.MasterState(
+        name=r.name,
+        incarnation=r.incarnation,
+        serving=r.serving,
+        leader=r.leader,
+        term=r.term,
+        open_streams=r.open_streams,
+        cluster_id=r.cluster_id,
+        rank=r.rank,
     )
+    return pb.KnownMaster(address=r.address, state=state, connected=known.connected)

@@ -1,105 +1,150 @@
-"""What is known of each master, and who is the Available one: the leader that the newest term names.
+"""What a router knows of the masters, from nothing but what they and the slaves tell it.
 
-The table never contradicts the consensus group, it only learns from it. Time comes in from outside, monotonic.
+- A router never contradicts the consensus group. It learns the leader with its term, and the newest term wins.
+- A master is off when its stream ends, when it falls silent, and when a slave announces its death. The first two only
+  mean that the router lost it: the same incarnation comes back by speaking again. What a dead one had said before is
+  not heard any more when it arrives late.
+- The leader's own word counts most: when it says that it does not lead any more, nobody does until a newer term, or
+  until it says again that it does.
+- The table is empty after a restart and fills from the masters' streams within a reconnect.
+
+No clock and no IO: monotonic times come in.
 """
 
-from dataclasses import dataclass
-
-
-class ForeignCluster(Exception):
-    """A master of another cluster reports here; str() says what to check."""
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a master says of itself."""
+    """What a master says about itself; see MasterState in router.proto."""
 
     address: str
-    name: str
-    incarnation: int
-    serving: bool
-    leader: str  # address, "" if it knows none
-    term: int
-    open_streams: int
-    cluster_id: str
-    rank: int  # its place in the configured list, from 1
-
-
-@dataclass(slots=True)
-class Known:
-    """A master in the table."""
-
-    report: Report
-    connected: bool
-    heard_at: float
+    name: str = ""
+    incarnation: int = 0
+    serving: bool = False
+    leader: str = ""
+    term: int = 0
+    open_streams: int = 0
+    cluster_id: str = ""
+    rank: int = 0
 
 
 @dataclass(frozen=True, slots=True)
-class Leadership:
-    """The Available master: its address ("" if there is none) and the term in which it leads."""
+class Known:
+    """One master. `since`: when it was last connected or lost."""
 
-    address: str = ""
-    term: int = 0
+    report: Report
+    connected: bool
+    since: float
+    heard_at: float
+    stream: int  # the stream on which it spoke last; an older one's end means nothing
+    dead: bool = False  # nothing that comes on this stream, or on an older one, counts any more
+
+
+class Refused(Exception):
+    """This master must not be in the table; str() is one sentence that says why."""
 
 
 class Table:
-    """The masters that have reported, in configured order."""
+    """All masters that ever spoke. `on_change` is called after each change that a client could care about."""
 
-    def __init__(self, silence_seconds: float) -> None:
+    def __init__(self, silence_seconds: float, on_change: Callable[[], None]) -> None:
         self._silence_seconds = silence_seconds
+        self._on_change = on_change
         self._known: dict[str, Known] = {}
-        self._leadership = Leadership()
         self._cluster_id = ""
+        self._leader = ""
+        self._term = 0
 
-    def heard(self, report: Report, now: float) -> None:
-        """A master lives and says this. Raises ForeignCluster."""
-        self._check_cluster(report)
-        known = self._known.get(report.address)
-        if known is not None and report.incarnation < known.report.incarnation:
-            return  # the last words of a process that has been replaced
-        self._known[report.address] = Known(report, connected=True, heard_at=now)
-        if report.leader and report.term >= self._leadership.term:
-            self._leadership = Leadership(report.leader, report.term)
+    def heard(self, report: Report, stream: int, at: float) -> None:
+        """A master spoke on this stream. Raises Refused."""
+        self._check(report)
+        old = self._known.get(report.address)
+        if old is not None and old.dead and stream <= old.stream:
+            return  # said before it died, and overtaken by the obituary
+        if old is not None and not report.name:
+            report = old.report  # one that gives only its address says nothing new
+        before = self._shape()
+        connected_since = old.since if old is not None and old.connected else at
+        self._known[report.address] = Known(report, True, connected_since, at, stream)
+        self._learn_leader(report)
+        self._tell(before)
 
-    def lost(self, address: str, incarnation: int) -> None:
-        """The stream of that master ended, or it was announced dead."""
+    def ended(self, address: str, stream: int, at: float) -> None:
+        """The stream has ended: its master has died, or the way to it is cut."""
         known = self._known.get(address)
-        if known is None or known.report.incarnation != incarnation:
+        if known is not None and known.stream == stream:
+            self._take_off((address,), at)
+
+    def died(self, name: str, incarnation: int, at: float) -> None:
+        """A slave says: this incarnation is dead."""
+        for known in list(self._known.values()):
+            if known.report.name == name and 0 < known.report.incarnation <= incarnation:
+                self._take_off((known.report.address,), at, dead=True)
+
+    def expire(self, at: float) -> None:
+        """Takes off who was silent for too long."""
+        silent = [k.report.address for k in self.connected() if at - k.heard_at >= self._silence_seconds]
+        self._take_off(silent, at)
+
+    def forgive(self, at: float) -> None:
+        """The router itself slept: nobody was silent, it just did not listen."""
+        for known in list(self.connected()):
+            self._known[known.report.address] = replace(known, heard_at=at)
+
+    def next_expiry(self) -> float | None:
+        """When `expire` may have something to do."""
+        return min((k.heard_at + self._silence_seconds for k in self.connected()), default=None)
+
+    def connected(self) -> Iterator[Known]:
+        """Those that can be offered to clients."""
+        return (k for k in self._known.values() if k.connected)
+
+    def known(self) -> tuple[Known, ...]:
+        """All, in the order of the configured list."""
+        return tuple(sorted(self._known.values(), key=lambda k: (k.report.rank or 1 << 32, k.report.address)))
+
+    @property
+    def leader(self) -> str:
+        """The Available master's address; empty while none is known to lead and to live."""
+        known = self._known.get(self._leader)
+        return self._leader if known is not None and known.connected else ""
+
+    @property
+    def term(self) -> int:
+        """The newest term in which a leader was heard of."""
+        return self._term
+
+    def _check(self, report: Report) -> None:
+        if not report.cluster_id:
             return
-        known.connected = False
-        if self._leadership.address == address:
-            self._leadership = Leadership("", self._leadership.term)
-
-    def died(self, name: str, incarnation: int) -> None:
-        """An obituary."""
-        for known in self._known.values():
-            if known.report.name == name:
-                self.lost(known.report.address, incarnation)
-
-    def live(self, now: float) -> list[Report]:
-        """Those that clients may be sent to, in configured order."""
-        fresh = [k.report for k in self._known.values() if self._is_live(k, now)]
-        return sorted(fresh, key=lambda r: (r.rank, r.address))
-
-    def leadership(self, now: float) -> Leadership:
-        """The Available master, if it lives."""
-        known = self._known.get(self._leadership.address)
-        if known is None or not self._is_live(known, now):
-            return Leadership("", self._leadership.term)
-        return self._leadership
-
-    def all(self, now: float) -> list[tuple[Report, bool]]:
-        """Everything that ever reported, with whether it lives."""
-        known = sorted(self._known.values(), key=lambda k: (k.report.rank, k.report.address))
-        return [(k.report, k.connected and now - k.heard_at <= self._silence_seconds) for k in known]
-
-    def _is_live(self, known: Known, now: float) -> bool:
-        return known.connected and known.report.serving and now - known.heard_at <= self._silence_seconds
-
-    def _check_cluster(self, report: Report) -> None:
-        self._cluster_id = self._cluster_id or report.cluster_id
-        if report.cluster_id and report.cluster_id != self._cluster_id:
-            raise ForeignCluster(
-                f"the master {report.name or report.address} is of cluster {report.cluster_id}, but this router serves"
-                f" {self._cluster_id}; check its data directory and the inventory"
+        if self._cluster_id and report.cluster_id != self._cluster_id:
+            raise Refused(
+                f"{report.address} is of cluster {report.cluster_id}, but this router routes for {self._cluster_id};"
+                " remove one of them from the inventory, or restart the router if the old cluster is gone"
             )
+        self._cluster_id = report.cluster_id
+
+    def _learn_leader(self, report: Report) -> None:
+        leads = report.leader == report.address
+        if report.leader and (report.term > self._term or (report.term == self._term and leads and not self._leader)):
+            self._leader, self._term = report.leader, report.term
+        elif report.address == self._leader and not leads and report.term >= self._term:
+            self._leader = ""
+
+    def _take_off(self, addresses: Iterable[str], at: float, *, dead: bool = False) -> None:
+        before = self._shape()
+        for address in addresses:
+            known = self._known[address]
+            since = at if known.connected else known.since
+            self._known[address] = replace(known, connected=False, since=since, dead=known.dead or dead)
+        self._tell(before)
+
+    def _shape(self) -> object:
+        """What a route is made of, but for the load: that alone is no reason to send clients elsewhere."""
+        return self.leader, self._term, sorted((k.report.address, k.report.serving) for k in self.connected())
+
+    def _tell(self, before: object) -> None:
+        if self._shape() != before:
+            self._on_change()
