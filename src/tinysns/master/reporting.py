@@ -17,7 +17,13 @@ log = logging.getLogger(__name__)
 HEARTBEAT_SECONDS = 0.2
 DUAL_PING_SECONDS = 0.1
 RECONNECT_SECONDS = 0.05
-CONNECT_SECONDS = 1.0
+REFUSED_SECONDS = 1.0  # somebody must change an inventory first
+# A router answers each ping. One that does not is stopped, or the way to it is cut, which a stream may hide for minutes.
+ANSWER_SECONDS = 2.0
+
+
+class _Refused(Exception):
+    """The router does not want this master; str() is what it said."""
 
 
 class _Link:
@@ -26,25 +32,38 @@ class _Link:
     def __init__(self, address: str, interval_seconds: float) -> None:
         self._address, self._interval_seconds = address, interval_seconds
         self._changed = asyncio.Event()
+        self._refusal = ""
 
     def changed(self) -> None:
         """There is something new to say."""
         self._changed.set()
 
     async def run(self) -> None:
-        """For ever, on a new channel for each attempt."""
+        """For ever, on a new channel for each attempt: an old one would back off."""
         while True:
+            pause_seconds = RECONNECT_SECONDS
             async with open_channel(self._address) as channel:
-                with contextlib.suppress(grpc.aio.AioRpcError, TimeoutError, asyncio.InvalidStateError):
-                    await asyncio.wait_for(channel.channel_ready(), CONNECT_SECONDS)
+                try:
                     await self._stream(channel)
-            await asyncio.sleep(RECONNECT_SECONDS)
+                except _Refused as e:
+                    pause_seconds = REFUSED_SECONDS
+                    self._refuse(str(e))
+                except grpc.aio.AioRpcError as e:
+                    log.debug("%s: %s", self._address, e.details())
+                except (TimeoutError, asyncio.InvalidStateError) as e:  # silent; ended between the look and the write
+                    log.debug("%s: %r", self._address, e)
+            await asyncio.sleep(pause_seconds)
+
+    def _refuse(self, sentence: str) -> None:
+        if sentence != self._refusal:
+            log.error("%s: %s", self._address, sentence)
+        self._refusal = sentence
 
     async def _stream(self, channel: grpc.aio.Channel) -> None:
         raise NotImplementedError
 
     async def _say(self, call: Any, message: Callable[[], Any]) -> None:
-        """Until the stream ends, which the next write tells by an error."""
+        """Until the stream ends."""
         call.add_done_callback(lambda _: self._changed.set())
         while not call.done():
             self._changed.clear()
@@ -73,7 +92,22 @@ class RouterLink(_Link):
 
     async def _stream(self, channel: grpc.aio.Channel) -> None:
         stub = router_pb2_grpc.RouterStub(channel)
-        response = await stub.AddMaster(self._state(), timeout=CONNECT_SECONDS)
+        response = await stub.AddMaster(self._state(), timeout=ANSWER_SECONDS)
         if response.result == router_pb2.REFUSED:
-            log.error("router %s: %s", self._address, response.msg)
-        await self._say(stub.DualPing(), self._state)
+            raise _Refused(response.msg)
+        self._refusal = ""
+        call = stub.DualPing()
+        saying = asyncio.create_task(self._say(call, self._state), name=f"ping {self._address}")
+        try:
+            await self._listen(call)
+        finally:
+            saying.cancel()
+            await asyncio.gather(saying, return_exceptions=True)  # its error is the one that _listen got
+            call.cancel()
+
+    async def _listen(self, call: "grpc.aio.StreamStreamCall[router_pb2.Message, router_pb2.Message]") -> None:
+        """Until the stream ends. Answers must be read in any case, or the router cannot write, and then not read."""
+        while True:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                if await call.read() is grpc.aio.EOF:
+                    return
