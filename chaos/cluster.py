@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import grpc
 
 from chaos.inventory import Host, Inventory
+from chaos.loop import complete
 from tinysns.client import calls
 from tinysns.client.status import master_state, slave_state
 from tinysns.rpc.channels import open_channel
@@ -87,7 +88,7 @@ class ClusterView:
 
 def look(inventory: Inventory) -> ClusterView:
     """Asks every process."""
-    return asyncio.run(_look(inventory))
+    return complete(_look(inventory))
 
 
 async def _look(inventory: Inventory) -> ClusterView:

@@ -6,12 +6,11 @@ from collections.abc import Callable
 from contextlib import aclosing
 from pathlib import Path
 
-import uvloop
-
 from chaos.bench.measure import Measure
 from chaos.cluster import look
 from chaos.errors import CannotRun
 from chaos.inventory import Inventory
+from chaos.loop import complete
 from tinysns.client import Client
 from tinysns.domain.writes import Post
 
@@ -28,7 +27,7 @@ def post_to_follower(inventory: Inventory, output: Path, say: Callable[[str], No
     if leader is None or other is None:
         raise CannotRun("this measure needs a leader and one more master; see sns status")
     say(f"posting to {leader.host.name}, following on {other.name}, {_PER_SECOND} posts/s for {_SECONDS:g} s")
-    values = uvloop.run(_measure(inventory, other.master))
+    values = complete(_measure(inventory, other.master))
     return [Measure("post_to_follower", "ms", values[_WARM_POSTS:])]
 
 

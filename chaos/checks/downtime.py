@@ -1,7 +1,8 @@
 """Downtime as clients saw it: the longest span between two successes of one that tried all the time.
 
-A span counts for a fault if any of it lies between the fault and the end of its window. So it contains the wait before
-the fault, which is at most the clients' own pace, and whatever else happened until the killed process was back.
+A span counts for a fault if any of it lies between the fault and the moment when all was seen well again. So it has
+the wait before the fault in it, which is at most the clients' own pace, and whatever happened until the victim was back.
+A machine that is short of CPU time makes spans without any fault: `calm_ms` says how long they were just before it.
 """
 
 from bisect import bisect_left, bisect_right
@@ -16,6 +17,14 @@ _NS_PER_MS = 1e6
 def writes_downtime_ms(writers: Sequence[WriterHistory], fault_ns: int, end_ns: int) -> float:
     """Over all writers the longest span between two successive acknowledgements of one of them."""
     spans_ns = [longest_ns(_acknowledged((writer,)), fault_ns, end_ns) for writer in writers]
+    return max(spans_ns, default=0) / _NS_PER_MS
+
+
+def calm_ms(writers: Sequence[WriterHistory], begin_ns: int, fault_ns: int) -> float:
+    """What `writes_downtime_ms` would be without a fault: for the part of the window before it."""
+    spans_ns = [
+        longest_ns([at for at in _acknowledged((writer,)) if at <= fault_ns], begin_ns, fault_ns) for writer in writers
+    ]
     return max(spans_ns, default=0) / _NS_PER_MS
 
 

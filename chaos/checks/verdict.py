@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from chaos.checks.delivery import Delivered, judge_delivery
-from chaos.checks.downtime import acknowledged_per_second, timeline_downtime_ms, writes_downtime_ms
+from chaos.checks.downtime import acknowledged_per_second, calm_ms, timeline_downtime_ms, writes_downtime_ms
 from chaos.history import ReaderHistory, WriterHistory
 from chaos.plan import Plan
 from chaos.record import FaultRecord, RunRecord, Window
@@ -33,6 +33,7 @@ class JudgedFault:
     window: Window
     writes_ms: float
     timeline_ms: float
+    calm_ms: float  # the longest wait of a writer in this window before the fault
     posts_per_second: float
 
 
@@ -63,11 +64,13 @@ def _judge_fault(
     if window is None:  # the runner ended in it
         last = max((w.answered_ns for writer in writers for w in writer.acknowledged), default=fault.done_ns)
         window = Window(fault.window, fault.asked_ns, max(last, fault.done_ns))
+    end_ns = fault.recovered_ns or window.end_ns
     return JudgedFault(
         fault=fault,
         window=window,
-        writes_ms=writes_downtime_ms(writers, fault.asked_ns, window.end_ns),
-        timeline_ms=timeline_downtime_ms(readers, writers, fault.asked_ns, window.end_ns),
+        writes_ms=writes_downtime_ms(writers, fault.asked_ns, end_ns),
+        timeline_ms=timeline_downtime_ms(readers, writers, fault.asked_ns, end_ns),
+        calm_ms=calm_ms(writers, window.begin_ns, fault.asked_ns),
         posts_per_second=acknowledged_per_second(writers, window.begin_ns, window.end_ns),
     )
 

@@ -5,6 +5,7 @@ from importlib.resources import files
 import jinja2
 from markupsafe import Markup
 
+from chaos.checks.summary import summarise
 from chaos.checks.verdict import LEAST_POSTS_PER_SECOND, Verdict, Word
 from chaos.report.plots import COLOURS, timeline_svg
 from chaos.report.run import Run, downtimes
@@ -29,6 +30,7 @@ def write_html(run: Run, verdict: Verdict) -> None:
         verdict=verdict,
         sentence=_SENTENCES[verdict.word],
         downtimes=downtimes(verdict),
+        calm=summarise([judged.calm_ms for judged in verdict.faults]) if verdict.faults else None,
         colours=COLOURS,
         least_posts_per_second=LEAST_POSTS_PER_SECOND,
         timeline=Markup(timeline_svg(run, verdict)),

@@ -4,6 +4,7 @@ import json
 from dataclasses import asdict
 
 from chaos.checks.delivery import Finding
+from chaos.checks.summary import summarise
 from chaos.checks.verdict import JudgedFault, Verdict
 from chaos.report.run import Run, downtimes
 
@@ -11,7 +12,7 @@ _MOST_FINDINGS = 100
 
 
 def write_json(run: Run, verdict: Verdict) -> None:
-    """Figures of `downtime_ms` are those of writes; `timeline_downtime_ms` has the same of timelines."""
+    """`downtime_ms` is of writes, `timeline_downtime_ms` of timelines; `calm_ms` is of writes without a fault."""
     record, delivered = run.record, verdict.delivered
     found = downtimes(verdict)
     report = {
@@ -25,6 +26,7 @@ def write_json(run: Run, verdict: Verdict) -> None:
         "faults": [_fault(run, judged) for judged in verdict.faults],
         "downtime_ms": {target: asdict(downtime.writes) for target, downtime in found.items()},
         "timeline_downtime_ms": {target: asdict(downtime.timeline) for target, downtime in found.items()},
+        "calm_ms": asdict(summarise([judged.calm_ms for judged in verdict.faults])) if verdict.faults else None,
         "writers": [
             {"name": w.name, "author": w.author, "attempted": len(w.writes), "acknowledged": len(w.acknowledged)}
             for w in run.writers
@@ -60,6 +62,7 @@ def _fault(run: Run, judged: JudgedFault) -> dict[str, object]:
         "host": fault.host,
         "at_seconds": round(run.seconds(fault.asked_ns), 3),
         "downtime_ms": {"writes": round(judged.writes_ms, 3), "timeline": round(judged.timeline_ms, 3)},
+        "calm_ms": round(judged.calm_ms, 3),
         "window": fault.window,
         "window_seconds": {
             "begin": round(run.seconds(judged.window.begin_ns), 3),

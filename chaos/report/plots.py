@@ -71,6 +71,7 @@ def _gaps(axes: Axes, clients: Sequence[Sequence[float]], label: str) -> None:
     axes.set_yscale("log")
     axes.set_ylim(bottom=_LEAST_GAP_MS)
     axes.yaxis.set_major_formatter(matplotlib.ticker.FormatStrFormatter("%g"))
+    axes.yaxis.set_minor_formatter(matplotlib.ticker.NullFormatter())
     axes.set_ylabel(label)
 
 

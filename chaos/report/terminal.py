@@ -3,6 +3,7 @@
 from rich.console import Console
 from rich.table import Table
 
+from chaos.checks.summary import summarise
 from chaos.checks.verdict import Verdict, Word
 from chaos.report.run import Run, downtimes
 
@@ -18,6 +19,9 @@ def show(console: Console, run: Run, verdict: Verdict) -> None:
     for target, downtime in downtimes(verdict).items():
         figures = (downtime.writes.p50, downtime.writes.max, downtime.timeline.p50, downtime.timeline.max)
         table.add_row(target, str(downtime.writes.runs), *(f"{figure:.1f}" for figure in figures))
+    if verdict.faults:
+        calm = summarise([judged.calm_ms for judged in verdict.faults])
+        table.add_row("nobody, just before", str(calm.runs), f"{calm.p50:.1f}", f"{calm.max:.1f}", "", "")
     console.print(table)
     delivered = verdict.delivered
     wrong = ((delivered.lost, "lost"), (delivered.duplicated, "doubled"), (delivered.disordered, "out of order"))

@@ -1,9 +1,9 @@
 """The fresh read: a new client reads the whole timeline again, from one master only."""
 
-import asyncio
 from collections.abc import Sequence
 
 from chaos.history import Recorder
+from chaos.loop import complete
 from tinysns.client import Client, SnsError
 
 
@@ -12,7 +12,7 @@ def reread(routers: Sequence[str], user: str, master: str, recorder: Recorder) -
     recorder.write("reread", user=user, master=master)
     trouble = ""
     try:
-        asyncio.run(_reread(routers, user, master, recorder))
+        complete(_reread(routers, user, master, recorder))
     except SnsError as e:
         trouble = str(e)
     recorder.write("end", trouble=trouble)

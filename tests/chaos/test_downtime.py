@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chaos.checks.downtime import acknowledged_per_second, longest_ns, timeline_downtime_ms, writes_downtime_ms
+from chaos.checks.downtime import acknowledged_per_second, calm_ms, longest_ns, timeline_downtime_ms, writes_downtime_ms
 from chaos.checks.summary import Summary, summarise
 from chaos.history import ReaderHistory, WriterHistory
 from tests.chaos.making import MS, READERS, WRITERS, S, with_deliveries
@@ -78,3 +78,8 @@ def test_throughput_counts_all_writers() -> None:
 def test_percentiles_are_measured_values() -> None:
     assert summarise([3.0, 1.0, 2.0]) == Summary(3, 1.0, 2.0, 3.0, 3.0)
     assert summarise([float(n) for n in range(1, 201)]) == Summary(200, 1.0, 100.0, 198.0, 200.0)
+
+
+def test_calm_ends_at_the_fault() -> None:
+    writers = (silent(WRITERS[0], 101, 151), silent(WRITERS[1], 299, 901))
+    assert calm_ms(writers, 0, 300 * MS) == pytest.approx(50)
