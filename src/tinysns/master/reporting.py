@@ -18,7 +18,7 @@ HEARTBEAT_SECONDS = 0.2
 DUAL_PING_SECONDS = 0.1
 RECONNECT_SECONDS = 0.05
 REFUSED_SECONDS = 1.0  # somebody must change an inventory first
-# A router answers each ping. One that does not is stopped, or the way to it is cut, which a stream may hide for minutes.
+# A router answers each ping. One that does not is stopped, or the way to it is cut, which a stream may hide for long.
 ANSWER_SECONDS = 2.0
 
 
