@@ -6,9 +6,11 @@ there is no moment, not even while the child's interpreter loads, at which someb
 
 import fcntl
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
+_PID = re.compile("[1-9][0-9]{0,6}")  # the kernel counts to 2^22
 # Names the inherited descriptor to the child.
 ENVIRONMENT = "TINYSNS_LOCK_DESCRIPTOR"
 
@@ -77,9 +79,10 @@ def hold(path: Path) -> int | None:
 def read_pid(path: Path) -> int:
     """The pid that the file names, 0 if it names none."""
     try:
-        return int(path.read_text())
-    except (ValueError, FileNotFoundError):
+        text = path.read_text().strip()
+    except (UnicodeDecodeError, FileNotFoundError):
         return 0
+    return int(text) if _PID.fullmatch(text) else 0
 
 
 def _take(path: Path) -> int | None:

@@ -1,0 +1,93 @@
+"""The news of a master's death, at a real server."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import time
+from collections.abc import AsyncIterator
+
+from tests.slave.support import Host
+from tinysns.rpc.server import Server
+from tinysns.wire.v1 import slave_pb2, slave_pb2_grpc
+
+
+class Listener(slave_pb2_grpc.ObituariesServicer):
+    """Hears what slaves announce."""
+
+    def __init__(self) -> None:
+        self.heard: asyncio.Queue[tuple[float, slave_pb2.Obituary]] = asyncio.Queue()
+
+    async def Announce(
+        self, request_iterator: AsyncIterator[slave_pb2.Obituary], context: object
+    ) -> slave_pb2.AnnounceEnd:
+        async for obituary in request_iterator:
+            self.heard.put_nowait((time.monotonic(), obituary))
+        return slave_pb2.AnnounceEnd()
+
+    async def next(self, *, within_seconds: float = 10.0) -> tuple[float, slave_pb2.Obituary]:
+        return await asyncio.wait_for(self.heard.get(), within_seconds)
+
+
+@contextlib.asynccontextmanager
+async def listening(address: str) -> AsyncIterator[Listener]:
+    """A master or a router, as far as slaves are concerned."""
+    listener, server = Listener(), Server()
+    slave_pb2_grpc.add_ObituariesServicer_to_server(listener, server.grpc)
+    await server.start([address], [])
+    try:
+        yield listener
+    finally:
+        await server.stop(0)
+
+
+async def test_masters_and_routers_hear_within_milliseconds_who_died(host: Host) -> None:
+    async with listening(host.peer) as master, listening(host.router) as router:
+        host.start_slave()
+        for listener in (master, router):
+            _, greeting = await listener.next()
+            assert (greeting.name, greeting.node, greeting.incarnation) == ("h1", 1, 0)
+        first = await host.serving()
+        killed_at = time.monotonic()
+        os.kill(first.master_pid, signal.SIGKILL)
+        for listener in (master, router):
+            heard_at, obituary = await listener.next()
+            assert obituary == slave_pb2.Obituary(name="h1", node=1, incarnation=first.master_incarnation)
+            assert heard_at - killed_at < 0.2, "a few milliseconds on a machine that has time"
+
+
+async def test_an_orderly_stop_is_told_too(host: Host) -> None:
+    async with listening(host.peer) as master:
+        slave = host.start_slave()
+        await master.next()
+        first = await host.serving()
+        slave.send_signal(signal.SIGTERM)
+        _, obituary = await master.next()
+        assert obituary.incarnation == first.master_incarnation
+
+
+async def test_a_peer_that_comes_back_in_time_still_hears_it(host: Host) -> None:
+    async with listening(host.peer) as master:
+        host.start_slave()
+        await master.next()
+        first = await host.serving()
+    os.kill(first.master_pid, signal.SIGKILL)
+    async with listening(host.peer) as master:
+        _, greeting = await master.next()
+        _, obituary = await master.next()
+        assert (greeting.incarnation, obituary.incarnation) == (0, first.master_incarnation)
+
+
+async def test_old_news_is_not_told(host: Host) -> None:
+    host.start_slave()
+    first = await host.serving()
+    os.kill(first.master_pid, signal.SIGKILL)
+    await host.serving(besides=first.master_pid)
+    await asyncio.sleep(1.1)  # news older than this is old: that is the test
+    async with listening(host.peer) as master:
+        _, greeting = await master.next()
+        assert greeting.incarnation == 0
+        second = await host.serving()
+        os.kill(second.master_pid, signal.SIGKILL)
+        _, obituary = await master.next()
+        assert obituary.incarnation == second.master_incarnation
