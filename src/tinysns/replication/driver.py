@@ -5,8 +5,7 @@ rules 1-3):
 
 1. propose what queued, as one batch
 2. for each Ready: send what may go before the disk (only a leader has any), queue its write, hand committed entries
-   to the
-   applier
+   to the applier
 3. flush: the log writer fsyncs in its thread, the next batch forms meanwhile
 4. once written: send what had to wait (votes, acknowledgements), and turn again
 
@@ -19,7 +18,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from raftlog import Group, Log, ProposalDropped, Ready, Status, Write
+from raftlog import Compacted, Group, Log, ProposalDropped, Ready, Status, Write
 
 from tinysns.domain.succession import LogEnd
 from tinysns.replication.workers import Worker, log_writer
@@ -80,7 +79,7 @@ class Driver:
         self._rounds: deque[int] = deque()  # last index of each proposed batch that is not committed yet
         self._gather_until = 0.0
         self._gathering: asyncio.TimerHandle | None = None
-        self._applied = group.status().applied
+        self._applied = self._began_at = group.status().applied
         self._compacting: Write | None = None
 
     # -- what the owner asks for -------------------------------------------------------------------------------------
@@ -147,10 +146,18 @@ class Driver:
         self.kick()
 
     def compact(self, index: int, keep: int) -> None:
-        """Drops the log up to `keep` entries before `index`, which the state has reached durably."""
-        if self._paused or self._compacting is not None:
+        """Drops the log up to `keep` entries before `index`, which the state has reached durably.
+
+        Does nothing if that is not possible now or was done already.
+        """
+        # A state that came from another member is ahead of its log: that is cut no further than raft has handed it out,
+        # which is not known before it hands out what the state did not have at the start.
+        if self._paused or self._compacting is not None or self._applied == self._began_at:
             return
-        self._compacting = self._group.compact(index, keep)
+        try:
+            self._compacting = self._group.compact(min(index, self._applied), keep)
+        except Compacted:
+            return
         self.writer.put(self._compacting)
         self.writer.flush()
 
@@ -189,6 +196,7 @@ class Driver:
             self._owner.send_raft(peer, packet)
         if ready.snapshot is not None:
             self._paused = True
+            self._applied = ready.applied
             self._owner.snapshot_arrived(ready.snapshot, ready.write)
             return
         self.writer.put(ready.write)
