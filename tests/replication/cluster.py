@@ -78,7 +78,7 @@ class Member:
         await until(self._opened, "the log of the life before is closed", seconds=2.0)
         self.state = StateMachine.open(self.folder / "state", CLUSTER_ID)
         group = self.log.group(GROUP, self.node, applied=self.state.applied_index, installed=self.state.installed_index)
-        place = Place(f"h{self.node}", self.node, CLUSTER_ID, self.cluster.nodes, self.folder, 1)
+        place = Place(f"h{self.node}", self.node, self.incarnation, CLUSTER_ID, self.cluster.nodes, self.folder, 1)
         self.replica = Replica(
             place,
             self.cluster.timing,

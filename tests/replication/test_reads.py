@@ -21,7 +21,7 @@ class Rounds:
 
 async def test_one_round_serves_all_readers_that_wait_for_it() -> None:
     rounds = Rounds()
-    reads = Reads(1, rounds.ask)
+    reads = Reads(1, 1, rounds.ask)
     readers = [reads.add() for _ in range(3)]
     reads.turn(0.0)
     assert len(rounds.asked) == 1
@@ -33,7 +33,7 @@ async def test_one_round_serves_all_readers_that_wait_for_it() -> None:
 
 async def test_a_reader_that_comes_during_a_round_waits_for_the_next_one() -> None:
     rounds = Rounds()
-    reads = Reads(1, rounds.ask)
+    reads = Reads(1, 1, rounds.ask)
     reads.add()
     reads.turn(0.0)
     late = reads.add()
@@ -46,7 +46,7 @@ async def test_a_reader_that_comes_during_a_round_waits_for_the_next_one() -> No
 
 async def test_a_round_that_is_not_answered_is_asked_again_and_its_late_answer_does_not_count() -> None:
     rounds = Rounds()
-    reads = Reads(1, rounds.ask)
+    reads = Reads(1, 1, rounds.ask)
     reader = reads.add()
     reads.turn(0.0)
     late = reads.add()
@@ -63,7 +63,7 @@ async def test_a_round_that_is_not_answered_is_asked_again_and_its_late_answer_d
 
 async def test_rounds_of_other_members_are_not_ours() -> None:
     ours, theirs = Rounds(), Rounds()
-    reads, other = Reads(1, ours.ask), Reads(2, theirs.ask)
+    reads, other = Reads(1, 1, ours.ask), Reads(2, 1, theirs.ask)
     reader = reads.add()
     reads.turn(0.0)
     other.add()
@@ -72,9 +72,21 @@ async def test_rounds_of_other_members_are_not_ours() -> None:
     assert not reader.done()
 
 
+async def test_rounds_of_an_earlier_life_are_not_ours() -> None:
+    before, now = Rounds(), Rounds()
+    dead, reads = Reads(1, 1, before.ask), Reads(1, 2, now.ask)
+    dead.add()
+    dead.turn(0.0)
+    reader = reads.add()
+    reads.turn(0.0)
+    assert before.asked != now.asked
+    reads.confirmed([(before.asked[0], 1)], applied=1)
+    assert not reader.done()
+
+
 async def test_while_there_is_no_leader_readers_wait_and_a_change_asks_at_once() -> None:
     rounds = Rounds()
-    reads = Reads(1, rounds.ask)
+    reads = Reads(1, 1, rounds.ask)
     reader = reads.add()
     rounds.possible = False
     reads.turn(0.0)
@@ -88,7 +100,7 @@ async def test_while_there_is_no_leader_readers_wait_and_a_change_asks_at_once()
 
 async def test_failed_readers_hear_why() -> None:
     rounds = Rounds()
-    reads = Reads(1, rounds.ask)
+    reads = Reads(1, 1, rounds.ask)
     first = reads.add()
     reads.turn(0.0)
     reads.confirmed([(rounds.asked[0], 99)], applied=1)

@@ -104,6 +104,7 @@ class Master:
         place = Place(
             name=settings.name,
             node=settings.node,
+            incarnation=self._incarnation,
             cluster_id=self._cluster_id,
             order=tuple(m.node for m in settings.members),
             data=settings.data,

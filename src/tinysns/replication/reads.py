@@ -9,15 +9,19 @@ import heapq
 import struct
 from collections.abc import Callable, Sequence
 
-_CONTEXT = struct.Struct("<QQ")
+_CONTEXT = struct.Struct("<QQQ")  # node, its incarnation, round
 RETRY_SECONDS = 0.1  # raft drops a request silently, e.g. until a new leader has committed in its own term: ask again
 
 
 class Reads:
-    """The read barriers of one member. `ask(context)` starts a round; False: not possible now, try again."""
+    """The read barriers of one member. `ask(context)` starts a round; False: not possible now, try again.
 
-    def __init__(self, node: int, ask: Callable[[bytes], bool]) -> None:
-        self._node, self._ask = node, ask
+    A context is never used again, not by a later life of this member either: a leader may still hold the same one from
+    the life before, with what was committed then, and would answer with that.
+    """
+
+    def __init__(self, node: int, incarnation: int, ask: Callable[[bytes], bool]) -> None:
+        self._node, self._incarnation, self._ask = node, incarnation, ask
         self._round = 0
         self._asked_at = 0.0
         self._waiting: list[asyncio.Future[None]] = []  # for the next round
@@ -39,7 +43,7 @@ class Reads:
         self._in_round = [f for f in self._in_round if not f.done()]
         if self._in_round:
             self._round += 1
-            if self._ask(_CONTEXT.pack(self._node, self._round)):
+            if self._ask(self._context()):
                 self._asked_at = now
             else:
                 self._waiting, self._in_round = self._in_round, []
@@ -51,9 +55,8 @@ class Reads:
     def confirmed(self, reads: Sequence[tuple[bytes, int]], applied: int) -> None:
         """Rounds that came back: (context, log index that the state must reach)."""
         for context, index in reads:
-            node, number = _CONTEXT.unpack(context)
-            if node == self._node and number == self._round and self._in_round:
-                heapq.heappush(self._ripening, (index, number, self._in_round))
+            if context == self._context() and self._in_round:
+                heapq.heappush(self._ripening, (index, self._round, self._in_round))
                 self._in_round = []
         self.reached(applied)
 
@@ -71,3 +74,6 @@ class Reads:
             if not future.done():
                 future.set_exception(error)
         self._waiting, self._in_round, self._ripening = [], [], []
+
+    def _context(self) -> bytes:
+        return _CONTEXT.pack(self._node, self._incarnation, self._round)

@@ -43,6 +43,7 @@ class Place:
 
     name: str
     node: int
+    incarnation: int  # greater with each start
     cluster_id: str
     order: tuple[int, ...]  # all members, as configured
     data: Path
@@ -84,7 +85,7 @@ class Replica:
         self._driver = Driver(log_, group, self, codec.stamp, crash)
         self._applier = applier(state, self._applied, crash)
         self._pending = Pending()
-        self._reads = Reads(place.node, self._driver.ask_read_index)
+        self._reads = Reads(place.node, place.incarnation, self._driver.ask_read_index)
         self._listeners: list[Listener] = []
         self._visible = state.applied_index
         self._gap_timer: asyncio.TimerHandle | None = None
