@@ -16,11 +16,13 @@ import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 from raftlog import Corrupt, Log, RaftError
 
 from tinysns.runtime.process import CannotStart
 from tinysns.runtime.settings import MasterSettings
+from tinysns.storage.layout import database_in_force
+from tinysns.storage.schema import StateError
 from tinysns.storage.state import StateMachine
 
 GROUP = 1
@@ -69,17 +71,45 @@ def confirm(settings: MasterSettings) -> None:
     if state != "invited":
         raise CannotStart(f"{settings.name} has no invitation in {settings.data}; run ansible-playbook deploy.yml")
     nodes = tuple(m.node for m in settings.members)
+    try:
+        _found_log(settings, nodes)
+        _make_state(settings, cluster_id)
+    except (Corrupt, StateError) as e:
+        raise CannotStart(f"the data in {settings.data} cannot be used: {e}") from e
+    membership = Membership(cluster_id, settings.node, nodes)
+    write_durably(settings.data / "cluster.json", json.dumps(asdict(membership)))
+    (settings.data / "invitation.json").unlink()
+
+
+def _found_log(settings: MasterSettings, nodes: tuple[int, ...]) -> None:
     log = open_log(settings.data)
     try:
         log.found(GROUP, list(nodes))
     except Corrupt:
         raise
-    except RaftError:  # it is in the log: an interrupted confirmation got this far, and nothing was started on it
-        pass
-    StateMachine.create(settings.data / "state", cluster_id)
-    membership = Membership(cluster_id, settings.node, nodes)
-    write_durably(settings.data / "cluster.json", json.dumps(asdict(membership)))
-    (settings.data / "invitation.json").unlink()
+    except RaftError:  # it is in the log: an interrupted confirmation got this far
+        group = log.group(GROUP, settings.node)
+        voters, _ = group.members()
+        if group.status().last > 1:
+            raise CannotStart(f"the log in {settings.data} was used already; restore cluster.json beside it") from None
+        if set(voters) != set(nodes):
+            raise CannotStart(
+                f"the log in {settings.data} was founded with the members {voters}, the settings have {sorted(nodes)};"
+                f" go on with the inventory that was interrupted"
+            ) from None
+
+
+def _make_state(settings: MasterSettings, cluster_id: str) -> None:
+    folder = settings.data / "state"
+    if database_in_force(folder) is None:
+        StateMachine.create(folder, cluster_id)
+        return
+    state = StateMachine.open(folder, cluster_id)  # an interrupted confirmation got this far
+    try:
+        if state.applied_index > 0:
+            raise CannotStart(f"the state in {settings.data} was used already; restore cluster.json beside it")
+    finally:
+        state.close()
 
 
 def membership(settings: MasterSettings) -> Membership:
@@ -90,7 +120,10 @@ def membership(settings: MasterSettings) -> Membership:
             f"{settings.data} holds no founded member: a first deploy founds all hosts together, and a disk that was"
             f" lost is not founded again; run ansible-playbook deploy.yml and read what it says"
         )
-    mine = TypeAdapter(Membership).validate_python(found)
+    try:
+        mine = TypeAdapter(Membership).validate_python(found)
+    except ValidationError as e:
+        raise CannotStart(f"{settings.data}/cluster.json is damaged; restore it from a backup of this host") from e
     if mine.node != settings.node or set(mine.nodes) != {m.node for m in settings.members}:
         raise CannotStart(
             f"{settings.data} belongs to node {mine.node} of {sorted(mine.nodes)}, but the settings say node"
@@ -102,7 +135,14 @@ def membership(settings: MasterSettings) -> Membership:
 def next_incarnation(data: Path) -> int:
     """Counts the starts of this member, durably: it names this process for as long as the data lives."""
     path = data / "incarnation"
-    incarnation = int(path.read_text()) + 1 if path.exists() else 1
+    try:
+        incarnation = int(path.read_text()) + 1
+    except FileNotFoundError:
+        incarnation = 1
+    except ValueError as e:
+        raise CannotStart(
+            f"{path} is damaged; write a number into it that is greater than any incarnation in this host's journal"
+        ) from e
     write_durably(path, f"{incarnation}\n")
     return incarnation
 
