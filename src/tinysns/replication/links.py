@@ -191,6 +191,10 @@ class Links:
                 await self._send(call, link)
             except (grpc.aio.AioRpcError, asyncio.InvalidStateError, grpc.aio.UsageError):
                 pass  # the last two: it ended between two writes; what it ended with is asked below
+            except asyncio.CancelledError:
+                if (task := asyncio.current_task()) is None or task.cancelling():
+                    raise
+                # Not meant for this task: `drop` cancelled the call, and a write in flight hears it in this way.
             finally:
                 call.cancel()
                 del self._outbound[peer.node], self._calls[peer.node]
