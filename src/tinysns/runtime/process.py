@@ -56,7 +56,6 @@ class Process:
 def run(name: str, main: Callable[[Process], Awaitable[None]]) -> int:
     """Runs `main` on a fresh event loop; returns the exit status."""
     set_up_logging(name)
-    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # what matters of its chatter reaches us as exceptions
 
     async def supervised() -> None:
         process = Process()
