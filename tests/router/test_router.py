@@ -210,6 +210,19 @@ async def test_the_end_of_a_stream_and_the_return_are_pushed(router: RunningRout
         assert (await watch.until(whole)).primary == "10.0.0.1:3011"
 
 
+async def test_without_a_leader_the_first_in_line_is_named_available(router: RunningRouter) -> None:
+    async with group(router, leader=0), watching(router) as watch, stub(router) as s:
+        await watch.until(lambda r: len(r.backups) == 2)
+        assert await s.GetAvailable(pb.Message(), timeout=5) == pb.Response(msg="10.0.0.1:3011")
+
+
+async def test_a_master_that_only_gives_its_address_is_offered_too(router: RunningRouter) -> None:
+    await router.up()
+    async with stub(router) as s:
+        assert (await s.AddMaster(pb.Message(text="10.0.0.7:3011"), timeout=5)).result == pb.SUCCESS
+        assert (await s.GetRoute(pb.RouteRequest(), timeout=5)).primary == "10.0.0.7:3011"
+
+
 async def test_an_obituary_counts_before_the_stream_ends(router: RunningRouter) -> None:
     async with group(router), watching(router) as watch, open_channel(router.address) as channel:
         await watch.until(whole)
@@ -227,7 +240,7 @@ async def test_a_master_that_stops_speaking_is_taken_off(router: RunningRouter) 
         await watch.until(whole)
         silent = s.DualPing()
         await silent.write(pb.Message(text="10.0.0.4:3011", state=pb.MasterState(name="h4", serving=True, rank=4)))
-        assert (await silent.read()).text == "10.0.0.4:3011"
+        assert (await silent.read()).text == "10.0.0.1:3011", "the answer names the Available master"
         await watch.until(lambda r: len(r.backups) == 3)
         await watch.until(lambda r: len(r.backups) == 2)
         silent.cancel()

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -17,6 +18,8 @@ from typing import TypeVar
 import grpc
 
 from tinysns.rpc.channels import open_channel
+from tinysns.runtime import pidlock
+from tinysns.slave.adopt import LOCK_NAME
 from tinysns.wire.v1 import slave_pb2, slave_pb2_grpc
 
 T = TypeVar("T")
@@ -147,6 +150,12 @@ class Host:
         for slave in self._slaves:
             slave.kill()
             slave.wait()
-        for start in self.starts():
-            if is_alive(start.pid) and str(FAKE_MASTER) in Path(f"/proc/{start.pid}/cmdline").read_text():
-                os.kill(start.pid, signal.SIGKILL)
+        # Whatever was spawned holds the lock, even if it has not come to its first line yet.
+        deadline = time.monotonic() + DEADLINE_SECONDS
+        while not isinstance(found := pidlock.claim(self.folder / LOCK_NAME), pidlock.Claim):
+            assert time.monotonic() < deadline, f"a master of {self.folder} does not go away"
+            if found is not None:
+                signal.pidfd_send_signal(found.pidfd, signal.SIGKILL)
+                select.select([found.pidfd], [], [], DEADLINE_SECONDS)
+                os.close(found.pidfd)
+        found.give_up()

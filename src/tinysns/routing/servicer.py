@@ -47,7 +47,7 @@ class Routing:
 
     def route(self, stay: str = "") -> pb.Route | None:
         """The route now; None while no master is connected. `stay`: the primary that this client had before."""
-        candidates = [_candidate(k) for k in self.table.connected()]
+        candidates = self._candidates()
         if not candidates:
             return None
         if self.me.policy == policy.BALANCED:
@@ -61,6 +61,10 @@ class Routing:
             term=self.table.term,
             routers=self.me.routers,
         )
+
+    def available(self) -> str:
+        """The Available master; while none leads, the first in line to be elected; empty while none is connected."""
+        return next(iter(policy.available(self._candidates(), self.table.leader)), "")
 
     async def routes(self) -> AsyncGenerator[pb.Route, None]:
         """The route now and after each change. Who is slow to take one gets the newest next, not all in between.
@@ -102,6 +106,9 @@ class Routing:
                 self.table.forgive(now)
             self.table.expire(now)
 
+    def _candidates(self) -> list[policy.Candidate]:
+        return [_candidate(k) for k in self.table.connected()]
+
     def _changed(self) -> None:
         for event in self._watching:
             event.set()
@@ -128,9 +135,9 @@ class RouterService(router_pb2_grpc.RouterServicer):
     async def GetAvailable(
         self, request: pb.Message, context: "grpc.aio.ServicerContext[pb.Message, pb.Response]"
     ) -> pb.Response:
-        if leader := self._routing.table.leader:
-            return pb.Response(result=pb.SUCCESS, msg=leader)
-        return pb.Response(result=pb.NOT_FOUND, msg="no master leads at the moment; ask again")
+        if address := self._routing.available():
+            return pb.Response(result=pb.SUCCESS, msg=address)
+        return pb.Response(result=pb.NOT_FOUND, msg=NOBODY_LEFT if self._routing.table.known() else NOBODY_YET)
 
     async def DualPing(
         self, request_iterator: AsyncIterator[pb.Message], context: "grpc.aio.ServicerContext[pb.Message, pb.Message]"
@@ -146,7 +153,7 @@ class RouterService(router_pb2_grpc.RouterServicer):
                 except Refused as e:
                     await abort(context, grpc.StatusCode.FAILED_PRECONDITION, "FOREIGN_MASTER", str(e))
                 spoke.add(message.text)
-                await context.write(pb.Message(text=message.text))
+                await context.write(pb.Message(text=self._routing.available()))
         finally:
             now = time.monotonic()
             for address in spoke:
@@ -201,7 +208,7 @@ def _report(message: pb.Message) -> Report:
         address=message.text,
         name=s.name,
         incarnation=s.incarnation,
-        serving=s.serving,
+        serving=s.serving or not message.HasField("state"),  # one that gives only its address means that it serves
         leader=s.leader,
         term=s.term,
         open_streams=s.open_streams,
