@@ -195,9 +195,9 @@ class Network:
             member.compact(keep=10)
         return behind
 
-    def until_told_to_fetch(self, node: int) -> Member:
+    def until_told_to_fetch(self, node: int, installed: int = 0) -> Member:
         """Runs until the leader has sent a snapshot to `node`, which has not taken it yet; returns the leader."""
-        self.up(node)
+        self.up(node, installed)
         for _ in range(50):
             for member in self.members.values():
                 member.group.tick()

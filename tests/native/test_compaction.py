@@ -4,7 +4,7 @@ import random
 
 import pytest
 import raftlog
-from network import NewNetwork
+from network import ELECTION_TICKS, NewNetwork
 from single import lead, pump
 
 
@@ -38,6 +38,37 @@ def test_a_snapshot_is_acknowledged_only_after_its_write(new_network: NewNetwork
     network.settle(5)
     assert [progress.state for progress in leader.group.progress() if progress.peer == behind] != ["snapshot"]
     assert network.agreed() == network.expected()
+
+
+@pytest.mark.parametrize("state_is_ahead", [False, True])
+def test_no_election_is_started_while_a_snapshot_is_on_its_way_to_the_disk(
+    new_network: NewNetwork, state_is_ahead: bool
+) -> None:
+    """Raft would look for entries that are gone; that would end this process."""
+    network = new_network(3)
+    behind = network.leave_behind()
+    leader = network.until_told_to_fetch(behind)
+    if state_is_ahead:  # it died after it had installed the state
+        network.handle(network.members[behind])
+        installed = network.members[behind].saved.position
+        network.down(behind)
+        leader.group.unreachable(behind)  # its stream broke
+        leader = network.until_told_to_fetch(behind, installed)
+    member = network.members[behind]
+    network.handle(member)
+    term = member.group.status().term
+    for _ in range(5 * ELECTION_TICKS):
+        member.group.tick()
+    member.group.campaign()
+    member.group.campaign_now()
+    assert member.group.status().role == raftlog.Group.FOLLOWER
+    network.send(member.node, member.flush())
+    assert member.group.status().term == term
+    network.settle(10)
+    network.put(1)
+    assert network.agreed() == network.expected()
+    member.group.campaign_now()
+    assert member.group.status().term == leader.group.status().term + 1
 
 
 def test_a_member_that_died_between_its_new_state_and_the_record_goes_on_from_there(new_network: NewNetwork) -> None:

@@ -32,6 +32,9 @@ pub struct Group {
     applied: u64,
     /// What the state had applied already when the group was opened; nothing up to here is handed out again.
     skip: u64,
+    /// Snapshots that were handed out and are not on disk yet. Meanwhile this member starts no election: raft would look
+    /// for the entries between what was applied and the snapshot, which are gone, and end the process.
+    restoring: usize,
     /// Newest compaction point that was handed out to be written.
     compacted: u64,
     /// Number of the last write that was handed out, and of the last one that was reported persisted.
@@ -59,6 +62,7 @@ impl Group {
             node,
             applied,
             skip: state,
+            restoring: 0,
             handed_out: 0,
             persisted: 0,
             sequence: Arc::default(),
@@ -96,6 +100,7 @@ impl Group {
         self.members = Members::at_point(start);
         self.applied = start.index;
         self.compacted = start.index;
+        self.restoring += 1;
     }
 
     /// Takes committed entries over, in log order; returns those that are for the state machine.
@@ -131,7 +136,7 @@ impl Group {
 
     /// One tick has passed. True: look for a `ready`.
     fn tick(&mut self) -> bool {
-        self.node.tick()
+        self.restoring == 0 && self.node.tick()
     }
 
     /// One packet from a peer. What cannot be is refused with RaftError; it is not taken for a broken invariant of this
@@ -141,7 +146,9 @@ impl Group {
             return Err(PyValueError::new_err(format!("a packet has at most {PACKET_BYTES} bytes")));
         }
         for message in unpack(packet).map_err(|error| RaftError::new_err(format!("garbled packet: {error}")))? {
-            if !screen(&message, &self.node.raft).map_err(RaftError::new_err)? {
+            let asks_to_campaign = message.get_msg_type() == MessageType::MsgTimeoutNow;
+            if !screen(&message, &self.node.raft).map_err(RaftError::new_err)? || asks_to_campaign && self.restoring > 0
+            {
                 continue;
             }
             match self.node.step(message) {
@@ -179,6 +186,9 @@ impl Group {
 
     /// Starts an election with pre-vote: it asks whether it could win, and deposes nobody if it could not.
     fn campaign(&mut self) -> PyResult<()> {
+        if self.restoring > 0 {
+            return Ok(());
+        }
         self.node.campaign().map_err(raft_error)
     }
 
@@ -187,7 +197,7 @@ impl Group {
     /// (ARCHITECTURE.md, rule 11).
     fn campaign_now(&mut self) -> PyResult<()> {
         let raft = &mut self.node.raft;
-        if raft.state == StateRole::Leader {
+        if raft.state == StateRole::Leader || self.restoring > 0 {
             return Ok(());
         }
         if raft.state != StateRole::Follower {
@@ -280,6 +290,7 @@ impl Group {
             After::Ready { number, last, restored, messages } => {
                 self.node.on_persist_ready(number);
                 if let Some(start) = restored {
+                    self.restoring -= 1;
                     self.node.mut_store().set_point(start);
                     // not before: raft ends the process if a snapshot counts as applied that is not durable (rule 4)
                     self.node.advance_apply_to(self.applied);
