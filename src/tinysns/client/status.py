@@ -91,6 +91,7 @@ class SlaveState:
     next_start_in_seconds: float = 0.0
     started_unix_ns: int = 0
     release: str = ""
+    master_trouble: str = ""  # why its master does not serve, as that told it
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +121,8 @@ class ClusterStatus:
             if s.unreachable:
                 found.append(f"the slave {s.name or s.address} does not answer: {s.unreachable}")
             elif s.state != "serving":
-                found.append(f"the slave {s.name} says that its master is {s.state}")
+                why = f": {s.master_trouble}" if s.master_trouble else ""
+                found.append(f"the slave {s.name} says that its master is {s.state}{why}")
         if not self.masters:
             found.append("no router knows any master")
         elif self.leader is None:
@@ -247,6 +249,7 @@ async def _slave(address: str, name: str) -> SlaveState:
         next_start_in_seconds=s.next_start_in_seconds,
         started_unix_ns=s.started_unix_ns,
         release=s.release,
+        master_trouble=s.master_trouble,
     )
 
 

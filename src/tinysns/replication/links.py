@@ -34,6 +34,9 @@ RECONNECT_SECONDS = 0.02
 MAX_FRAME_BYTES = 1024 * 1024
 MAX_QUEUED_BYTES = 64 * 1024 * 1024  # for a peer that does not read; what is beyond is dropped, raft sends it again
 
+# The peer ended, or will not speak now. INTERNAL is what gRPC itself says when the peer ended the stream under a write.
+_JUST_GONE = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED, grpc.StatusCode.INTERNAL)
+
 _Call = grpc.aio.StreamUnaryCall[pb.PeerFrame, pb.ExchangeEnd]
 
 
@@ -199,7 +202,7 @@ class Links:
                 call.cancel()
                 del self._outbound[peer.node], self._calls[peer.node]
                 self._inbox.link_lost(peer.node)
-            if await call.code() not in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED):
+            if await call.code() not in _JUST_GONE:
                 log.warning("link to %s: %s", peer.address, await call.details())
 
     async def _send(self, call: _Call, link: _Outbound) -> None:

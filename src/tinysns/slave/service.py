@@ -34,6 +34,7 @@ class SlaveService(slave_pb2_grpc.SlaveServicer):
             next_start_in_seconds=self._watcher.next_start_in_seconds,
             started_unix_ns=self._started_unix_ns,
             release=__version__,
+            master_trouble=self._watcher.trouble,
         )
 
     async def Heartbeats(
@@ -49,5 +50,5 @@ class SlaveService(slave_pb2_grpc.SlaveServicer):
                 "heartbeats are for the slave's local socket; no other host can say that a master lives",
             )
         async for beat in request_iterator:
-            self._watcher.heartbeat(beat.pid, beat.incarnation, beat.serving)
+            self._watcher.heartbeat(beat.pid, beat.incarnation, beat.serving, beat.trouble)
         return pb.HeartbeatsEnd()

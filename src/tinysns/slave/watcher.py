@@ -34,6 +34,7 @@ class Watcher:
         self._limits, self._command, self._lock = limits, tuple(command), runtime / LOCK_NAME
         self._announce, self._tasks = announce, tasks
         self._child: child.Child | None = None
+        self._said = (0, "")  # (pid, trouble) of the last heartbeat
         self._timer: asyncio.TimerHandle | None = None
 
     def begin(self) -> None:
@@ -44,9 +45,17 @@ class Watcher:
         """Asks for the orderly end of the master; `finished` follows."""
         self._feed(rules.StopRequested(time.monotonic()))
 
-    def heartbeat(self, pid: int, incarnation: int, serving: bool) -> None:
-        """The master has said that it lives."""
+    def heartbeat(self, pid: int, incarnation: int, serving: bool, trouble: str) -> None:
+        """The master has said that it lives, and if it does not serve, why."""
         self._feed(rules.Heartbeat(time.monotonic(), pid, incarnation, serving))
+        if pid == self.watch.pid:
+            self._said = (pid, trouble)
+
+    @property
+    def trouble(self) -> str:
+        """Why the living master does not serve, in its own words; empty if it has not said."""
+        pid, trouble = self._said
+        return trouble if pid == self.watch.pid else ""
 
     @property
     def next_start_in_seconds(self) -> float:

@@ -39,7 +39,7 @@ class SlaveStatusRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class SlaveStatus(_message.Message):
-    __slots__ = ("name", "pid", "state", "master_pid", "master_incarnation", "adopted", "restarts", "last_exit", "next_start_in_seconds", "started_unix_ns", "release")
+    __slots__ = ("name", "pid", "state", "master_pid", "master_incarnation", "adopted", "restarts", "last_exit", "next_start_in_seconds", "started_unix_ns", "release", "master_trouble")
     NAME_FIELD_NUMBER: _ClassVar[int]
     PID_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
@@ -51,6 +51,7 @@ class SlaveStatus(_message.Message):
     NEXT_START_IN_SECONDS_FIELD_NUMBER: _ClassVar[int]
     STARTED_UNIX_NS_FIELD_NUMBER: _ClassVar[int]
     RELEASE_FIELD_NUMBER: _ClassVar[int]
+    MASTER_TROUBLE_FIELD_NUMBER: _ClassVar[int]
     name: str
     pid: int
     state: str
@@ -62,4 +63,5 @@ class SlaveStatus(_message.Message):
     next_start_in_seconds: float
     started_unix_ns: int
     release: str
-    def __init__(self, name: _Optional[str] = ..., pid: _Optional[int] = ..., state: _Optional[str] = ..., master_pid: _Optional[int] = ..., master_incarnation: _Optional[int] = ..., adopted: _Optional[bool] = ..., restarts: _Optional[int] = ..., last_exit: _Optional[str] = ..., next_start_in_seconds: _Optional[float] = ..., started_unix_ns: _Optional[int] = ..., release: _Optional[str] = ...) -> None: ...
+    master_trouble: str
+    def __init__(self, name: _Optional[str] = ..., pid: _Optional[int] = ..., state: _Optional[str] = ..., master_pid: _Optional[int] = ..., master_incarnation: _Optional[int] = ..., adopted: _Optional[bool] = ..., restarts: _Optional[int] = ..., last_exit: _Optional[str] = ..., next_start_in_seconds: _Optional[float] = ..., started_unix_ns: _Optional[int] = ..., release: _Optional[str] = ..., master_trouble: _Optional[str] = ...) -> None: ...
