@@ -10,7 +10,7 @@ import pytest
 
 from tests.ansible.playbook import play
 from tests.lab.inside import MASTERS
-from tests.lab.service import DATA, HOSTS, SLAVE, Failed, Inside, Service, run
+from tests.lab.service import DATA, HOSTS, SLAVE, Failed, Inside, Seen, Service, run
 from tests.lab.service import ROUTER as ROUTER_UNIT
 from tinysns.client.status import MasterState
 
@@ -189,22 +189,41 @@ def test_a_master_whose_disk_stalls_gives_way_and_comes_back(service: Service) -
         assert identity(back.master(leader)) == identity(before)
 
 
-def test_a_master_whose_disk_is_full_gives_way_and_says_so(service: Service) -> None:
+def test_a_master_whose_disk_fills_up_gives_way_and_says_so(service: Service) -> None:
+    """Nearly full, it follows; quite full, it writes nothing at all; with room again it serves again."""
     with service.load() as load:
         leader = service.leader()
-        service.on(
-            leader, f"sudo fallocate -l $(df --output=avail -B1 {DATA} | tail -1) {FILLER} && df -m {DATA} | tail -1"
-        )
+        before = service.look().master(leader)
         try:
+            fill(service, leader, leave_mb=40)
             service.until(lambda seen: seen.leader not in ("", leader), "another master leads")
             load.goes_on(posts=200)
             said = service.on("h2", "sns status 2>&1; echo status $?")
-            assert f"{leader}: the disk of {DATA}/tinysns is" in said
+            assert f"{leader}: the disk of {DATA}/tinysns is nearly full" in said
             assert "make room on it" in said
             assert "status 3" in said
+
+            fill(service, leader, leave_mb=0)
+            service.until(lambda seen: "full" in words_about(seen, leader), "sns status says that the disk is full")
+            load.goes_on(posts=200)
         finally:
-            service.on(leader, f"sudo rm -f {FILLER}")
+            service.on(leader, f"sudo rm -f {FILLER}*")
         service.until(lambda seen: seen.master(leader).serving, f"the master of {leader} serves again")
+        assert service.look().master(leader).incarnation >= before.incarnation
+
+
+def fill(service: Service, host: str, *, leave_mb: int) -> None:
+    """Leaves no more than this free on the data disk."""
+    service.on(
+        host,
+        f"""free=$(df --output=avail -BM {DATA} | tail -1 | tr -dc 0-9)
+        sudo fallocate -l $((free - {leave_mb} + 1))M {FILLER}-{leave_mb} ||
+        sudo dd if=/dev/zero of={FILLER}-{leave_mb} bs=64K status=none || true""",
+    )
+
+
+def words_about(seen: Seen, host: str) -> str:
+    return " ".join(trouble for trouble in seen.status.troubles() if host in trouble)
 
 
 # -- power -----------------------------------------------------------------------------------------------------------
