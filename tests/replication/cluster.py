@@ -86,7 +86,7 @@ class Member:
             group,
             self.state,
             Codec(encode_command, lambda: stamp(time.time_ns())),
-            self.crashed.append,
+            self._crash,
         )
         peers = [Peer(n, self.cluster.address(n)) for n in self.cluster.nodes if n != self.node]
         hello = pb.Hello(cluster_id=CLUSTER_ID, node=self.node, incarnation=self.incarnation)
@@ -95,12 +95,12 @@ class Member:
         self.server = Server()
         master_pb2_grpc.add_MasterServicer_to_server(_Service(self), self.server.grpc)
         await self.server.start([self.cluster.address(self.node)], [])
-        self.tasks = Tasks(self.crashed.append)
+        self.up = True
+        self.tasks = Tasks(self._crash)
         for peer in peers:
             self.tasks.start("link", self.links.run(peer))
         for work in (self.replica.tick, self.replica.compact, self.replica.restore):
             self.tasks.start(work.__name__, work())
-        self.up = True
 
     def _opened(self) -> bool:
         gc.collect()  # it is closed when it is collected
@@ -110,9 +110,18 @@ class Member:
             return False
         return True
 
-    async def kill(self) -> None:
+    def _crash(self, error: BaseException) -> None:
+        if self.up:  # what goes wrong in the middle of a kill is part of it
+            self.crashed.append(error)
+
+    def cut_off(self) -> None:
+        """The first instant of a kill: nothing that this member does from now on reaches anybody, or its disk."""
         self.up = False
+        self.links.isolate()
         self.replica.close()
+
+    async def kill(self) -> None:
+        self.cut_off()
         await self.server.stop(0)
         await self.tasks.stop()
         self.replica.close()

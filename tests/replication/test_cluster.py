@@ -153,7 +153,6 @@ async def test_a_leader_whose_disk_stalls_hands_over_and_comes_back(tmp_path: Pa
         await leader.write(5, 1, Login("ann"))
         release = asyncio.Event()
         loop = asyncio.get_running_loop()
-        write = leader.log.write
         writer = leader.replica._driver.writer
         held = writer._work
 
@@ -170,11 +169,24 @@ async def test_a_leader_whose_disk_stalls_hands_over_and_comes_back(tmp_path: Pa
         assert (await other.write(5, 2, Login("bob"))).outcome in (Outcome.DONE, Outcome.WELCOME_BACK)
         with pytest.raises(NotServing):
             await leader.write(6, 1, Login("cid"))
-        assert write is not None
         writer._work = held
         release.set()
         await cluster.settled()
         await cluster.equal()
+
+
+async def test_a_member_with_a_nearly_full_disk_gives_leadership_back(tmp_path: Path) -> None:
+    """Raft's own timeouts, and a leader that hands over, know nothing of disks."""
+    async with running(tmp_path) as cluster:
+        leader = await cluster.settled()
+        other = next(m for m in cluster.alive if m is not leader)
+        other.replica._guard._reserve_bytes = 1 << 60
+        await until(lambda: "nearly full" in other.replica.trouble, "it has noticed")
+        term = leader.replica.view.term
+        leader.replica._driver._group.transfer_leader(other.node)
+        leader.replica._driver.kick()
+        await until(lambda: other.replica.view.term > term + 1, "it led, and somebody else does")
+        assert await cluster.settled() is not other
 
 
 async def test_leadership_is_handed_over_on_request(tmp_path: Path) -> None:

@@ -50,10 +50,15 @@ async def test_failed_waiters_leave_their_commands_so_that_a_session_gets_no_hol
     assert (await again).outcome is Outcome.DONE
 
 
-async def test_age_counts_from_the_last_submission() -> None:
+async def test_a_command_is_overdue_a_second_after_its_last_submission_and_then_twice_as_late_each_time() -> None:
     pending = Pending()
     pending.add(7, 1, b"a", now=10.0)
-    assert not pending.older_than(9.0)
-    assert pending.older_than(11.0)
+    pending.add(7, 2, b"b", now=10.5)
+    assert pending.overdue(10.9) == []
+    assert pending.overdue(11.1) == [b"a"]
+    assert pending.overdue(11.6) == [b"b"]
+    assert pending.overdue(13.0) == []
+    assert pending.overdue(13.2) == [b"a"]
     pending.touch(20.0)
-    assert not pending.older_than(11.0)
+    assert pending.overdue(20.9) == []
+    assert pending.overdue(21.1) == [b"a", b"b"]

@@ -12,10 +12,14 @@ from dataclasses import dataclass, field
 from tinysns.domain.writes import Answer, Effect, Outcome
 
 
+PATIENCE_SECONDS = 1.0  # then a command is submitted again, whatever was heard of the leader; twice as late each time
+
+
 @dataclass(slots=True)
 class _Entry:
     encoded: bytes
     submitted_at: float
+    patience_seconds: float = PATIENCE_SECONDS
     waiters: list[asyncio.Future[Answer]] = field(default_factory=list)
 
 
@@ -42,15 +46,21 @@ class Pending:
         """All of them, in order, to be submitted again."""
         return (entry.encoded for entry in self._entries.values())
 
-    def older_than(self, moment: float) -> bool:
-        """Whether the oldest command was submitted before `moment`."""
-        first = next(iter(self._entries.values()), None)
-        return first is not None and first.submitted_at < moment
+    def overdue(self, now: float) -> list[bytes]:
+        """Those that were submitted too long ago, in order, to be submitted again.
+
+        Perhaps they only wait in a long queue, which grows with each one that is put into it twice: so patience does.
+        """
+        late = [entry for entry in self._entries.values() if now - entry.submitted_at > entry.patience_seconds]
+        for entry in late:
+            entry.submitted_at = now
+            entry.patience_seconds *= 2
+        return [entry.encoded for entry in late]
 
     def touch(self, now: float) -> None:
-        """Everything was submitted again now."""
+        """Everything was submitted again now, to a leader or over a link that is new."""
         for entry in self._entries.values():
-            entry.submitted_at = now
+            entry.submitted_at, entry.patience_seconds = now, PATIENCE_SECONDS
 
     def settle(self, effect: Effect) -> bool:
         """Answers whoever waits for this command. False: not settled, a predecessor that is pending here must go

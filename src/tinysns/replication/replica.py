@@ -31,10 +31,11 @@ from tinysns.storage.state import StateMachine
 
 log = logging.getLogger(__name__)
 
-RESUBMIT_SECONDS = 1.0  # a command that old is submitted again, whatever was heard of the leader
+OVERDUE_SECONDS = 0.25  # how often to look for commands that were submitted too long ago
 GAP_SECONDS = 0.02
 ISOLATE_SECONDS = 0.01
 HAND_OVER_RETRY_SECONDS = 0.1
+DEMOTION_SECONDS = 5.0  # how often a leader with a bad disk tries to hand over: the others' disks may be no better
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +93,7 @@ class Replica:
         self._leader_seen_at = self._loop.time()
         self._refusal = f"{place.name} has just started and has not found a leader yet"
         self._stopping = False
+        self._next_hand_over_at = self._next_overdue_at = 0.0
         self._guard = Guard(place.name, place.data, place.reserve_bytes, timing.disk_stall_ms / 1000)
         self._compactor = Compactor(log_, state, self._driver, timing, place.order.index(place.node) / len(place.order))
         self._snapshot: tuple[int, Write] | None = None
@@ -163,14 +165,23 @@ class Replica:
 
     def _resubmit(self, why: str) -> None:
         """Everything that was submitted here and not seen applied, to whoever leads now; doubles are harmless."""
-        if not len(self._pending) or not self.view.leader:
+        if self.view.leader:
+            self._pending.touch(self._loop.time())
+            self._send_again(list(self._pending.encoded()), why)
+
+    def _resubmit_overdue(self, now: float) -> None:
+        if self.view.leader and now >= self._next_overdue_at:
+            self._next_overdue_at = now + OVERDUE_SECONDS
+            self._send_again(self._pending.overdue(now), "age")
+
+    def _send_again(self, commands: Sequence[bytes], why: str) -> None:
+        if not commands:
             return
-        log.info("submitting %d commands again (%s)", len(self._pending), why)
-        self._pending.touch(self._loop.time())
+        log.info("submitting %d commands again (%s)", len(commands), why)
         if self.view.leads:
-            self._driver.propose(list(self._pending.encoded()))
+            self._driver.propose(commands)
         else:
-            self._links.send_entries(self.view.leader, list(self._pending.encoded()))
+            self._links.send_entries(self.view.leader, commands)
 
     # -- driver.Owner ------------------------------------------------------------------------------------------------
 
@@ -219,6 +230,7 @@ class Replica:
         self.failover.log_end(peer, lost_leader, lost_term, end)
 
     def link_up(self, peer: int) -> None:
+        self._driver.peer_lost_packets(peer)
         if peer == self.view.leader:
             self._resubmit("new link to the leader")
 
@@ -235,7 +247,8 @@ class Replica:
     # -- apply -------------------------------------------------------------------------------------------------------
 
     def _applied(self, batch: Sequence[Committed], effects: list[Effect]) -> None:
-        self._visible = batch[-1][1]
+        # a state that was installed is ahead of the log, whose next entries bring nothing new
+        self._visible = max(self._visible, batch[-1][1])
         gap = False
         for effect in effects:
             gap |= not self._pending.settle(effect)
@@ -267,8 +280,7 @@ class Replica:
             self._turn_reads()
             for peer in self._links.overflowed():
                 self._driver.peer_lost_packets(peer)
-            if self._pending.older_than(now - RESUBMIT_SECONDS):
-                self._resubmit("age")
+            self._resubmit_overdue(now)
 
     async def compact(self) -> None:
         """See compaction.py."""
@@ -303,28 +315,34 @@ class Replica:
     # -- can it serve? -----------------------------------------------------------------------------------------------
 
     def _watch_contact(self, now: float) -> None:
-        """Without a leader for two election timeouts, refuse: the client's next master may be on the right side."""
+        """Without a leader for two election timeouts, refuse: the client's next master may be on the right side. The
+        same while another member's state is fetched, since what is here does not move on."""
         if self._stopping:
             return
-        if self.view.leader:
+        if self.view.leader and not self._driver.paused:
             self._leader_seen_at = now
             if self._refusal:
                 self._refusal = ""
                 self._tell_change()
         elif not self._refusal and now - self._leader_seen_at > 2 * self._timing.election_ms / 1000:
-            self._refuse(f"{self._place.name} has had no contact with a leader for {now - self._leader_seen_at:.1f} s")
+            seconds = f"{now - self._leader_seen_at:.1f} s"
+            if self._driver.paused:
+                self._refuse(f"{self._place.name} is too far behind and has been fetching the state for {seconds}")
+            else:
+                self._refuse(f"{self._place.name} has had no contact with a leader for {seconds}")
 
     def _watch_disk(self, now: float) -> None:
         since = [s for s in (self._driver.writer.busy_since, self._applier.busy_since) if s is not None]
         old, new = self._guard.look(now, now - min(since) if since else 0.0)
+        if new is not Disk.GOOD and self.view.leads and now >= self._next_hand_over_at:
+            self._next_hand_over_at = now + DEMOTION_SECONDS
+            log.warning("handing leadership to node %d", self._driver.transfer_leader())
         if new is old:
             return
         log.warning("disk: %s", self._guard.health.sentence or "good again")
         self.failover.may_campaign = new is Disk.GOOD
         if new is Disk.FULL:
             self._crash(OSError(self._guard.health.sentence))  # the next start waits for room before it opens anything
-        if new is not Disk.GOOD and self.view.leads:
-            log.warning("handing leadership to node %d", self._driver.transfer_leader())
         if new is Disk.STALLED:
             self._refuse(self._guard.health.sentence)
             self._loop.call_later(ISOLATE_SECONDS, self._isolate)  # the message that hands leadership over goes first
