@@ -1,5 +1,4 @@
-"""python -m tinysns.master CONFIG: serves. python -m tinysns.master found --status|--invite ID|--confirm CONFIG:
-founding."""
+"""python -m tinysns.master CONFIG serves; python -m tinysns.master found --status|--invite ID|--confirm CONFIG founds."""
 
 import json
 import sys
@@ -7,10 +6,9 @@ from pathlib import Path
 
 import click
 
-from tinysns.master import founding
-from tinysns.master.app import Master
-from tinysns.runtime.process import EXIT_USAGE, CannotStart, Process, run
-from tinysns.runtime.settings import MasterSettings, SettingsError, load
+from tinysns.runtime import priority
+
+# Everything else is imported only once this process has stepped back: importing is most of a start.
 
 CONFIG = click.argument("config", type=click.Path(path_type=Path))
 
@@ -24,11 +22,16 @@ def main() -> None:
 @CONFIG
 def serve(config: Path) -> None:
     """Serve until told to stop."""
+    from tinysns.master.app import Master
+    from tinysns.runtime.process import Process, run
+    from tinysns.runtime.settings import MasterSettings, load
+
     settings = load(config, MasterSettings)
 
     async def work(process: Process) -> None:
         await Master(settings, process).run()
 
+    priority.return_to_normal()
     sys.exit(run("master", work))
 
 
@@ -39,6 +42,9 @@ def serve(config: Path) -> None:
 @CONFIG
 def found(status: bool, invite: str | None, confirm: bool, config: Path) -> None:
     """Founding, as deploy.yml does it; see founding.py."""
+    from tinysns.master import founding
+    from tinysns.runtime.settings import MasterSettings, load
+
     settings = load(config, MasterSettings)
     if invite:
         founding.invite(settings, invite)
@@ -49,8 +55,12 @@ def found(status: bool, invite: str | None, confirm: bool, config: Path) -> None
         print(json.dumps({"state": state, "cluster_id": cluster_id}))
 
 
-if __name__ == "__main__":
-    arguments = sys.argv[1:]
+def run_command(arguments: list[str]) -> None:
+    """`serve` needs not be said. Ends the process."""
+    priority.step_back()
+    from tinysns.runtime.process import EXIT_USAGE, CannotStart
+    from tinysns.runtime.settings import SettingsError
+
     if arguments and arguments[0] not in ("serve", "found") and not arguments[0].startswith("-"):
         arguments = ["serve", *arguments]
     try:
@@ -58,3 +68,7 @@ if __name__ == "__main__":
     except (SettingsError, CannotStart) as e:
         print(f"master: {e}", file=sys.stderr)
         sys.exit(EXIT_USAGE)
+
+
+if __name__ == "__main__":
+    run_command(sys.argv[1:])
