@@ -57,8 +57,10 @@ def test_a_second_master_on_the_same_host(make_service: Callable[..., Service]) 
     assert_one_sentence(second(), "another master runs", str(service.master_pid("h1")))
 
 
-async def test_a_port_that_is_in_use(service: Service) -> None:
-    await service.leader()
+async def test_a_port_that_is_in_use(make_service: Callable[..., Service]) -> None:
+    service = make_service(3)
+    service.start()
+    await service.ready()
     assert_one_sentence(run("tinysns.router", str(service.folder / "router.toml")), service.router, "uses that port")
 
 
@@ -77,7 +79,9 @@ def test_a_founded_member_is_not_founded_again_by_an_invitation(make_service: Ca
     assert_one_sentence(done, "founded already", "integration")
 
 
-async def test_bad_messages_are_refused_in_words_and_the_next_call_works(service: Service) -> None:
+async def test_bad_messages_are_refused_in_words_and_the_next_call_works(make_service: Callable[..., Service]) -> None:
+    service = make_service(3)
+    service.start()
     leader = service.masters[await service.leader()]
     async with grpc.aio.insecure_channel(leader) as channel:
         course = sns_pb2_grpc.SNSServiceStub(channel)

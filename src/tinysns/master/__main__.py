@@ -1,4 +1,4 @@
-"""python -m tinysns.master CONFIG serves; python -m tinysns.master found --status|--invite ID|--confirm CONFIG founds."""
+"""python -m tinysns.master CONFIG serves; ... found --status | --invite ID | --confirm CONFIG founds (founding.py)."""
 
 import json
 import sys
