@@ -31,11 +31,18 @@ log = logging.getLogger(__name__)
 PULSE_SECONDS = 0.05
 SILENCE_SECONDS = 0.5
 RECONNECT_SECONDS = 0.02
+REFUSED_SECONDS = 1.0  # to a peer that says that this member has no business there
 MAX_FRAME_BYTES = 1024 * 1024
 MAX_QUEUED_BYTES = 64 * 1024 * 1024  # for a peer that does not read; what is beyond is dropped, raft sends it again
 
-# The peer ended, or will not speak now. INTERNAL is what gRPC itself says when the peer ended the stream under a write.
-_JUST_GONE = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED, grpc.StatusCode.INTERNAL)
+# The peer ended, or will not speak now. OK: it replaces the stream. INTERNAL is what gRPC itself says when the peer ended
+# the stream under a write.
+_JUST_GONE = (
+    grpc.StatusCode.OK,
+    grpc.StatusCode.UNAVAILABLE,
+    grpc.StatusCode.CANCELLED,
+    grpc.StatusCode.INTERNAL,
+)
 
 _Call = grpc.aio.StreamUnaryCall[pb.PeerFrame, pb.ExchangeEnd]
 
@@ -173,19 +180,21 @@ class Links:
     async def run(self, peer: Peer) -> None:
         """Keeps the stream to one peer, for ever."""
         while True:
+            refused = False
             if not self._isolated:
-                await self._stream(peer)
-            await asyncio.sleep(RECONNECT_SECONDS)
+                refused = await self._stream(peer)
+            await asyncio.sleep(REFUSED_SECONDS if refused else RECONNECT_SECONDS)
 
-    async def _stream(self, peer: Peer) -> None:
+    async def _stream(self, peer: Peer) -> bool:
+        """One attempt, until its end. True: the peer refuses this member."""
         link = _Outbound()
         async with open_channel(peer.address) as channel:
             try:
                 await asyncio.wait_for(channel.channel_ready(), SILENCE_SECONDS)
             except TimeoutError:
-                return
+                return False
             if self._isolated:
-                return
+                return False
             call = services.MasterStub(channel).Exchange()
             call.add_done_callback(lambda _: link.end())
             self._outbound[peer.node], self._calls[peer.node] = link, call
@@ -202,8 +211,10 @@ class Links:
                 call.cancel()
                 del self._outbound[peer.node], self._calls[peer.node]
                 self._inbox.link_lost(peer.node)
-            if await call.code() not in _JUST_GONE:
+            code = await call.code()
+            if code not in _JUST_GONE:
                 log.warning("link to %s: %s", peer.address, await call.details())
+            return code is grpc.StatusCode.FAILED_PRECONDITION
 
     async def _send(self, call: _Call, link: _Outbound) -> None:
         await call.write(pb.PeerFrame(hello=self._hello))
@@ -234,6 +245,7 @@ class Links:
                 del self._inbound[peer]
                 self._inbox.link_lost(peer)
         if reading.done() and not reading.cancelled() and (error := reading.exception()) is not None:
+            log.warning("what node %d sent cannot be read: %r", peer, error)
             await abort(
                 context,
                 grpc.StatusCode.INVALID_ARGUMENT,
