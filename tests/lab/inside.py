@@ -24,6 +24,7 @@ SLAVES = {name: f"{address}:3012" for name, address in ADDRESSES.items()}
 
 _EVERY_SECONDS = 0.005
 _WINDOW = 64
+_FLOOD_WINDOW = 8  # each round trip makes a log entry, however many posts are in it
 _WRITE_SECONDS = 60.0  # longer than anything that a test does to the service: no write may fail
 _LAST_POSTS_SECONDS = 20.0
 _COURSE_SECONDS = 10.0
@@ -61,7 +62,7 @@ class _Load:
     async def begin(self, *, reads_from: str, flood: bool) -> None:
         """`reads_from`: the only master that the follower may read from; empty: any."""
         self._stopping = asyncio.Event()
-        self._session = session = self.client.session(_WINDOW)
+        self._session = session = self.client.session(_FLOOD_WINDOW if flood else _WINDOW)
         for user in (self.author, self.reader):
             await session.login(user)
         await session.follow(self.reader, self.author)

@@ -213,7 +213,7 @@ class Service:
     def clients(self, *, reads_from: str = "", flood: bool = False) -> Iterator[Load]:
         """Clients at work, whose outcome nobody judges; they end with the block.
 
-        `reads_from`: the only master that the follower may read from. `flood`: as fast as it goes.
+        `reads_from`: the only master that the follower may read from. `flood`: as many log entries as it can.
         """
         with Inside() as inside:
             load = Load(f"run{secrets.token_hex(4)}", inside)

@@ -265,15 +265,16 @@ def test_a_master_that_was_away_for_too_long_gets_a_snapshot_and_its_readers_see
         try:
             with service.clients(flood=True):
                 service.until(
-                    lambda seen: min(seen.master(host).first_index for host in HOSTS if host != away) > last + 1000,
-                    f"the others have compacted their logs past {last}",
+                    lambda seen: seen.leader != "" and seen.master(seen.leader).first_index > last,
+                    f"the leader has compacted its log past {last}",
                     seconds=90,
                 )
         finally:
             service.on(away, f"sudo systemctl start {SLAVE}")
-        back = service.until(lambda seen: seen.master(away).serving, f"the master of {away} serves again")
-        assert back.master(away).snapshots_installed == 1
-        assert load.traffic().received  # by way of this master only
+        service.until(
+            lambda seen: seen.master(away).serving and seen.master(away).snapshots_installed == 1,
+            f"the master of {away} got the state of another one and serves again",
+        )
 
 
 def test_a_standby_that_a_client_reaches_serves_it(service: Service) -> None:

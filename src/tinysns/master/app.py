@@ -183,6 +183,7 @@ class Master:
         await server.stop(DRAIN_SECONDS)
         await self._tasks.stop()
         replica.close()
+        await replica.ended()
 
     # -- what others are told ----------------------------------------------------------------------------------------
 

@@ -398,3 +398,8 @@ class Replica:
             self._gap_timer.cancel()
         self._driver.writer.close()
         self._applier.close()
+
+    async def ended(self) -> None:
+        """Returns once both threads have ended after `close`: only then may log and state be closed."""
+        await self._driver.writer.ended()
+        await self._applier.ended()

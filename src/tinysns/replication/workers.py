@@ -83,6 +83,10 @@ class Worker(Generic[Job, Result]):
         self._closed = True
         self._thread.shutdown(wait=False, cancel_futures=True)
 
+    async def ended(self) -> None:
+        """Returns once what was under way at `close` has ended; on a stalled disk that takes as long as the disk."""
+        await asyncio.to_thread(self._thread.shutdown)
+
 
 # Entries with their indexes, and the applied index behind them: it is greater if the last entries were empty.
 Committed = tuple[Sequence[tuple[int, bytes]], int]
