@@ -53,7 +53,7 @@ class _Service(master_pb2_grpc.MasterServicer):
     async def FetchState(self, request, context):
         from tinysns.replication import transfer
 
-        async for chunk in transfer.send(self._member.state.copy_to, self._member.folder):
+        async for chunk in transfer.send(self._member.state.copy_to, self._member.folder / "state"):
             yield chunk
 
 

@@ -140,6 +140,7 @@ class Master:
             users=lambda: reader.counts().users,
             digest=reader.digest,
             copy_to=state.copy_to,
+            copy_bytes=lambda: state.database().stat().st_size,
         )
         master_pb2_grpc.add_MasterServicer_to_server(MasterService(me, replica, links, sources), server.grpc)
         slave_pb2_grpc.add_ObituariesServicer_to_server(ObituaryService(replica), server.grpc)

@@ -44,6 +44,7 @@ class Sources:
     users: Callable[[], int]  # blocking
     digest: Callable[[], tuple[int, str]]  # blocking: (applied index, SHA-256)
     copy_to: Callable[[Path], int]  # blocking: a copy of the state there, returns its applied index
+    copy_bytes: Callable[[], int]  # about how large that is
 
 
 class MasterService(master_pb2_grpc.MasterServicer):
@@ -79,7 +80,15 @@ class MasterService(master_pb2_grpc.MasterServicer):
                 "BEHIND",
                 f"{self._me.settings.name} is at {self._replica.applied_index}, behind {request.at_least_index}",
             )
-        async for chunk in transfer.send(self._sources.copy_to, self._me.settings.data):
+        settings = self._me.settings
+        if self._replica.free_bytes - self._sources.copy_bytes() < settings.reserve_mb << 20:
+            await abort(
+                context,
+                grpc.StatusCode.UNAVAILABLE,
+                "NO_ROOM",
+                f"{settings.name} has no room for a copy of its state; make room on the disk of {settings.data}",
+            )
+        async for chunk in transfer.send(self._sources.copy_to, settings.data / "state"):
             yield chunk
 
     async def GetStatus(

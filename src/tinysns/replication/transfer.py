@@ -61,7 +61,10 @@ async def _fetch_from(peer: Peer, cluster_id: str, at_least_index: int, staging:
 
 
 async def send(copy_to: Callable[[Path], int], folder: Path) -> AsyncIterator[pb.StateChunk]:
-    """A copy made now, in chunks. `copy_to(path)` makes it and returns its applied index; it is removed afterwards."""
+    """A copy made now, in chunks. `copy_to(path)` makes it and returns its applied index; it is removed afterwards.
+
+    `folder` is the state's own: what a crash leaves there is removed at the next start (storage/layout.py).
+    """
     with tempfile.TemporaryDirectory(prefix="outgoing-", dir=folder) as made:
         path = Path(made) / "copy.db"
         applied_index = await asyncio.to_thread(copy_to, path)

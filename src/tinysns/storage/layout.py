@@ -3,6 +3,7 @@
     <folder>/current          a small file; holds the name of the folder in force
     <folder>/<index>/sns.db   a database, with sns.db-wal and sns.db-shm beside it while it is open
     <folder>/incoming/sns.db  a copy being received, or one that was never put in force
+    <folder>/outgoing-*/      a copy on its way to another member
 
 A database is never renamed over another: SQLite would apply the old write-ahead log to the new file
 (https://www.sqlite.org/howtocorrupt.html, 2.4). The new folder is complete and synced before the pointer names it, and
