@@ -259,9 +259,9 @@ def cut_all_hosts(service: Service) -> None:
 
 def test_a_master_that_was_away_for_too_long_gets_a_snapshot_and_its_readers_see_no_gap(service: Service) -> None:
     away = "h4"
-    with service.load(reads_from=away) as load:
-        last = service.look().master(away).last_index
+    with service.load(reads_from=away):
         service.on(away, f"sudo systemctl stop {SLAVE}")
+        last = service.look().master(service.leader()).last_index
         try:
             with service.clients(flood=True):
                 service.until(
