@@ -193,6 +193,11 @@ class Service:
         """What a shell command printed there. Raises Failed."""
         return run(LAB, "ssh", host, script)
 
+    def on_all(self, script: str, stdin: Path = Path("/dev/null")) -> None:
+        """The same on all hosts at once. Raises Failed."""
+        with ThreadPoolExecutor(len(HOSTS)) as pool:
+            list(pool.map(lambda host: run(LAB, "ssh", host, script, stdin=stdin), HOSTS))
+
     def signal(self, host: str, pid: int, name: str) -> None:
         self.on(host, f"sudo kill -{name} {pid}")
 
@@ -247,19 +252,14 @@ class Service:
         assert len(set(found)) == 1, f"equal positions, different states: {found}"
 
 
-def run(*command: str, check: bool = True, seconds: float = 60.0) -> str:
+def run(*command: str, check: bool = True, seconds: float = 60.0, stdin: Path = Path("/dev/null")) -> str:
     """Its output, without a terminal. Raises Failed if it fails and that is checked."""
     words: Sequence[str] = command
     try:
-        done = subprocess.run(
-            words,
-            cwd=REPOSITORY,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=seconds,
-            check=False,
-        )
+        with stdin.open("rb") as input_:
+            done = subprocess.run(
+                words, cwd=REPOSITORY, stdin=input_, capture_output=True, text=True, timeout=seconds, check=False
+            )
     except subprocess.TimeoutExpired:
         raise Failed(f"`{' '.join(words)}` did not end within {seconds:g} s") from None
     if check and done.returncode:
