@@ -4,6 +4,7 @@ All of this happens in a second lab beside the usual one, with names, addresses 
 of what is deployed there is disturbed.  It borrows the usual lab's root file system if that is built, else it builds
 its own.
 """
+
 from __future__ import annotations
 
 import os
@@ -20,7 +21,7 @@ from pathlib import Path
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(REPOSITORY / "lab"))     # the lab is no part of the installed package
+sys.path.insert(0, str(REPOSITORY / "lab"))  # the lab is no part of the installed package
 
 from tinylab import image, settings  # noqa: E402  (found through the line above)
 
@@ -28,14 +29,17 @@ pytestmark = pytest.mark.lab
 
 PREFIX = "labt"
 STATE = Path("/var/lib", PREFIX)
-COMMAND_SECONDS = 180.0                         # a first build of the root file system included
+COMMAND_SECONDS = 180.0  # a first build of the root file system included
 SILENCE_SECONDS = 1.0
 
 
 def environment() -> dict[str, str]:
     usual = settings.from_environment({})
     own = {
-        "LAB_PREFIX": PREFIX, "LAB_STATE": str(STATE), "LAB_SUBNETS": "10.76.0.0/24,10.77.0.0/24", "LAB_DATA_MB": "64",
+        "LAB_PREFIX": PREFIX,
+        "LAB_STATE": str(STATE),
+        "LAB_SUBNETS": "10.76.0.0/24,10.77.0.0/24",
+        "LAB_DATA_MB": "64",
     }
     borrowed = {"LAB_BASE": str(usual.base)} if image.is_built(usual) else {}
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("LAB_") or name == "LAB_APT"}
@@ -44,8 +48,15 @@ def environment() -> dict[str, str]:
 
 def hosts(*arguments: str, repository: Path = REPOSITORY) -> subprocess.CompletedProcess[str]:
     """Run lab/hosts without a terminal, whatever comes of it."""
-    return subprocess.run([repository / "lab/hosts", *arguments], env=environment(), stdin=subprocess.DEVNULL,
-                          capture_output=True, text=True, timeout=COMMAND_SECONDS, check=False)
+    return subprocess.run(
+        [repository / "lab/hosts", *arguments],
+        env=environment(),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=COMMAND_SECONDS,
+        check=False,
+    )
 
 
 def good(*arguments: str) -> str:
@@ -56,8 +67,14 @@ def good(*arguments: str) -> str:
 
 
 def background(*arguments: str) -> subprocess.Popen[str]:
-    return subprocess.Popen([REPOSITORY / "lab/hosts", *arguments], env=environment(), stdin=subprocess.DEVNULL,
-                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    return subprocess.Popen(
+        [REPOSITORY / "lab/hosts", *arguments],
+        env=environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
 
 
 def on_host(host: str, script: str) -> str:
@@ -77,15 +94,16 @@ def file_system_check(disk: Path, mode: str) -> subprocess.CompletedProcess[str]
 def leftovers() -> list[str]:
     """What this machine still has of the test's lab: mounts, loop devices, namespaces, control groups, processes."""
     mounts = [line for line in Path("/proc/self/mountinfo").read_text().splitlines() if f" {STATE}/" in line]
-    loops = subprocess.run(["losetup", "--list", "--noheadings", "--output", "BACK-FILE"], capture_output=True,
-                           text=True, check=True).stdout.splitlines()
+    loops = subprocess.run(
+        ["losetup", "--list", "--noheadings", "--output", "BACK-FILE"], capture_output=True, text=True, check=True
+    ).stdout.splitlines()
     groups = Path("/sys/fs/cgroup").glob(f"**/{PREFIX}-h*")
     found = [*mounts, *(loop for loop in loops if loop.startswith(f"{STATE}/")), *map(str, groups)]
     found += [str(path) for path in (Path("/run/netns", PREFIX),) if path.exists()]
     for process in Path("/proc").glob("[0-9]*"):
         try:
             words = (process / "cmdline").read_text()
-        except OSError:         # ended while we looked
+        except OSError:  # ended while we looked
             continue
         if f"--machine={PREFIX}-h" in words:
             found.append(words.replace("\0", " "))
@@ -96,7 +114,7 @@ def leftovers() -> list[str]:
 def _own_lab() -> Iterator[None]:
     if os.geteuid():
         pytest.fail("the lab's tests need root; run them with sudo")
-    hosts("purge")              # of a run that was killed
+    hosts("purge")  # of a run that was killed
     yield
     good("purge")
     assert not leftovers()
@@ -153,7 +171,7 @@ class TestUpAndDown:
             good("down" if verb == "up" else "up", *([] if verb == "up" else ["--hosts", "2"]))
             process = background(verb, *(["--hosts", "2"] if verb == "up" else []))
             moment = moments.uniform(0.1, longest)
-            time.sleep(moment)                  # the moment is what this test varies; it waits for nothing
+            time.sleep(moment)  # the moment is what this test varies; it waits for nothing
             process.send_signal(signal.SIGKILL)
             process.wait()
             again = hosts("up", "--hosts", "2")
@@ -164,8 +182,11 @@ class TestUpAndDown:
 
 class TestPowerCut:
     def test_what_was_fsynced_is_kept_and_the_rest_is_lost(self, two_hosts: None) -> None:
-        on_host("h1", """sudo sh -c 'cd /srv/data; rm -rf *; echo yes > kept; echo first > grown; sync
-            echo no > lost; echo second >> grown; mkdir folder; mv kept renamed'""")
+        on_host(
+            "h1",
+            """sudo sh -c 'cd /srv/data; rm -rf *; echo yes > kept; echo first > grown; sync
+            echo no > lost; echo second >> grown; mkdir folder; mv kept renamed'""",
+        )
         good("power-cut", "h1")
         assert hosts("status").returncode == 3
         assert "h1 is off" in hosts("ssh", "h1", "true").stderr
@@ -205,9 +226,12 @@ class TestPowerCut:
         assert clean.returncode == 0, clean.stdout
 
         good("boot", "h1")
-        found = on_host("h1", """cd /srv/data
+        found = on_host(
+            "h1",
+            """cd /srv/data
             sudo sqlite3 load.db 'pragma integrity_check; select count(*), max(n) from t'
-            grep -c '^[0-9]\\{9\\}$' load.log""")
+            grep -c '^[0-9]\\{9\\}$' load.log""",
+        )
         integrity, rows, lines = found.splitlines()
         count, last = (int(word) for word in rows.split("|"))
         assert integrity == "ok"
@@ -235,12 +259,14 @@ class TestPowerCut:
         good("boot", "h1")
 
     def test_a_host_with_a_frozen_disk_can_be_cut_too(self, two_hosts: None) -> None:
-        on_host("h1", "echo x | sudo tee /srv/data/x; sync; sudo fsfreeze -f /srv/data;"
-                      " sudo systemd-run -q sh -c 'echo y > /srv/data/y'")
+        on_host(
+            "h1",
+            "echo x | sudo tee /srv/data/x; sync; sudo fsfreeze -f /srv/data;"
+            " sudo systemd-run -q sh -c 'echo y > /srv/data/y'",
+        )
         good("power-cut", "h1")
         good("boot", "h1")
         assert on_host("h1", "cat /srv/data/x; test ! -s /srv/data/y && echo lost") == "x\nlost"
-
 
     def test_up_ends_what_a_killed_power_cut_left_running(self, two_hosts: None) -> None:
         """Killed between taking the disk away and ending the host, it would leave a host without a disk."""
@@ -264,8 +290,14 @@ class TestMessages:
 
     def test_a_missing_package_is_answered_with_the_line_that_installs_it(self, tmp_path: Path) -> None:
         (tmp_path / "ip").symlink_to("/bin/true")
-        done = subprocess.run([sys.executable, REPOSITORY / "lab/hosts", "up"], stdin=subprocess.DEVNULL,
-                              env=environment() | {"PATH": str(tmp_path)}, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            [sys.executable, REPOSITORY / "lab/hosts", "up"],
+            stdin=subprocess.DEVNULL,
+            env=environment() | {"PATH": str(tmp_path)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         assert done.returncode == 1
         assert "run: apt-get install -y --no-install-recommends e2fsprogs mmdebstrap mount" in done.stderr
         assert "iproute2" not in done.stderr
@@ -275,15 +307,27 @@ class TestMessages:
         script = """cd "$1" && mkdir lower upper work merged &&
             mount -t overlay test -o lowerdir=lower,upperdir=upper,workdir=work merged &&
             LAB_STATE="$1/merged" "$2" up"""
-        done = subprocess.run(["unshare", "--mount", "sh", "-c", script, "sh", tmp_path, REPOSITORY / "lab/hosts"],
-                              env=environment(), stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            ["unshare", "--mount", "sh", "-c", script, "sh", tmp_path, REPOSITORY / "lab/hosts"],
+            env=environment(),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         assert done.returncode == 1
         assert "set LAB_STATE to a folder on ext4" in done.stderr
         assert not list((tmp_path / "upper").iterdir())
 
     def test_a_state_folder_that_cannot_be_made_is_said(self) -> None:
-        done = subprocess.run([REPOSITORY / "lab/hosts", "up"], env=environment() | {"LAB_STATE": "/proc/lab"},
-                              stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            [REPOSITORY / "lab/hosts", "up"],
+            env=environment() | {"LAB_STATE": "/proc/lab"},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         assert done.returncode == 1
         assert done.stderr.startswith("lab: the lab cannot keep its state in /proc/lab")
 
