@@ -91,6 +91,24 @@ async def test_one_broken_link_does_not_depose_a_healthy_leader(tmp_path: Path) 
         assert leader.replica.view.term == term
 
 
+async def test_a_stream_that_is_dropped_before_it_has_begun_is_replaced(tmp_path: Path) -> None:
+    async with running(tmp_path) as cluster:
+        await cluster.settled()
+        links, link_up, dropped = cluster.members[1].links, cluster.members[1].replica.link_up, []
+
+        def drop_once(peer: int) -> None:
+            link_up(peer)
+            if peer not in dropped:
+                dropped.append(peer)
+                asyncio.get_running_loop().call_soon(links.drop, peer)  # its first write has begun to wait by then
+
+        cluster.members[1].replica.link_up = drop_once
+        links.drop(2)
+        links.drop(3)
+        await until(lambda: len(dropped) == 2, "new streams")
+        await cluster.settled()
+
+
 async def test_a_wrong_obituary_deposes_nobody(tmp_path: Path) -> None:
     async with running(tmp_path) as cluster:
         leader = await cluster.settled()

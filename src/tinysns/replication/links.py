@@ -12,6 +12,7 @@ one on a new connection, not awaited: after a healed network TCP's own retransmi
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
@@ -35,14 +36,17 @@ REFUSED_SECONDS = 1.0  # to a peer that says that this member has no business th
 MAX_FRAME_BYTES = 1024 * 1024
 MAX_QUEUED_BYTES = 64 * 1024 * 1024  # for a peer that does not read; what is beyond is dropped, raft sends it again
 
-# The peer ended, or will not speak now. OK: it replaces the stream. INTERNAL is what gRPC itself says when the peer ended
-# the stream under a write.
+# The peer ended, or will not speak now. OK: it replaces the stream. INTERNAL is what gRPC itself says when the peer
+# ended the stream under a write.
 _JUST_GONE = (
     grpc.StatusCode.OK,
     grpc.StatusCode.UNAVAILABLE,
     grpc.StatusCode.CANCELLED,
     grpc.StatusCode.INTERNAL,
 )
+
+# How a write tells that the stream is over; the last two between two writes.
+_ENDED = (grpc.aio.AioRpcError, asyncio.InvalidStateError, grpc.aio.UsageError)
 
 _Call = grpc.aio.StreamUnaryCall[pb.PeerFrame, pb.ExchangeEnd]
 
@@ -80,7 +84,6 @@ class _Outbound:
         self._frames: list[pb.PeerFrame] = []
         self._queued_bytes = 0
         self._wake = asyncio.Event()
-        self._ended = False
         self.overflowed = False
 
     def raft(self, packet: bytes) -> None:
@@ -115,16 +118,11 @@ class _Outbound:
         self._entries = []
         return frames or [pb.PeerFrame(pulse=pb.Pulse())]
 
-    def end(self) -> None:
-        """The stream is over: whoever waits in `next` hears it."""
-        self._ended = True
-        self._wake.set()
-
     async def next(self) -> list[pb.PeerFrame]:
-        """What to send now; nothing once the stream is over."""
+        """What to send now."""
         await self._wake.wait()
         self._wake.clear()
-        return [] if self._ended else self._take()
+        return self._take()
 
 
 class Links:
@@ -196,21 +194,20 @@ class Links:
             if self._isolated:
                 return False
             call = services.MasterStub(channel).Exchange()
-            call.add_done_callback(lambda _: link.end())
+            sending = asyncio.create_task(self._send(call, link), name=f"send to node {peer.node}")
+            # The end of the call must end it: a write to a call that was cancelled before it had begun waits for ever.
+            call.add_done_callback(lambda _: sending.cancel())
             self._outbound[peer.node], self._calls[peer.node] = link, call
             self._inbox.link_up(peer.node)
             try:
-                await self._send(call, link)
-            except (grpc.aio.AioRpcError, asyncio.InvalidStateError, grpc.aio.UsageError):
-                pass  # the last two: it ended between two writes; what it ended with is asked below
-            except asyncio.CancelledError:
-                if (task := asyncio.current_task()) is None or task.cancelling():
-                    raise
-                # Not meant for this task: `drop` cancelled the call, and a write in flight hears it in this way.
+                await asyncio.wait((sending,))
             finally:
+                sending.cancel()
                 call.cancel()
                 del self._outbound[peer.node], self._calls[peer.node]
                 self._inbox.link_lost(peer.node)
+            with contextlib.suppress(asyncio.CancelledError, *_ENDED):  # what it ended with is asked below
+                sending.result()
             code = await call.code()
             if code not in _JUST_GONE:
                 log.warning("link to %s: %s", peer.address, await call.details())
@@ -218,8 +215,8 @@ class Links:
 
     async def _send(self, call: _Call, link: _Outbound) -> None:
         await call.write(pb.PeerFrame(hello=self._hello))
-        while frames := await link.next():
-            for frame in frames:
+        while True:
+            for frame in await link.next():
                 await call.write(frame)
 
     # -- inbound -----------------------------------------------------------------------------------------------------

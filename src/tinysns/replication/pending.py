@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 
 from tinysns.domain.writes import Answer, Effect, Outcome
 
-
-PATIENCE_SECONDS = 1.0  # then a command is submitted again, whatever was heard of the leader; twice as late each time
+# Then a command is submitted again, whatever was heard of the leader; the next time twice as late.
+PATIENCE_SECONDS = 1.0
 
 
 @dataclass(slots=True)
