@@ -173,10 +173,16 @@ class Cluster:
         """Returns the digest once all that are up stand at one position with one digest."""
         from tinysns.storage.reader import Reader
 
-        await until(lambda: len({m.replica.applied_index for m in self.alive}) == 1, "one position")
-        digests = {Reader(m.state).digest() for m in self.alive}
-        assert len(digests) == 1, digests
-        return digests.pop()[1]
+        found: set[tuple[int, str]] = set()
+
+        def at_one_position() -> bool:
+            nonlocal found
+            found = {Reader(m.state).digest() for m in self.alive}
+            return len({index for index, _ in found}) == 1
+
+        await until(at_one_position, "one position")
+        assert len(found) == 1, found
+        return found.pop()[1]
 
 
 @contextlib.asynccontextmanager
