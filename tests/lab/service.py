@@ -59,6 +59,11 @@ class Seen:
         leader = self.status.leader
         return leader.name if leader is not None and leader.serving else ""
 
+    @property
+    def term(self) -> int:
+        """The newest that any master knows."""
+        return max(master.term for master in self.status.masters)
+
 
 class Inside:
     """One process of `inside.py`; a context manager."""

@@ -7,13 +7,12 @@ is there once and in order, for the follower and for a new client of each master
 import contextlib
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.ansible.playbook import play
-from tests.lab.inside import MASTERS
 from tests.lab.service import DATA, HOSTS, SLAVE, Failed, Inside, Load, Seen, Service, run
 from tests.lab.service import ROUTER as ROUTER_UNIT
 from tinysns.client.status import MasterState
@@ -61,6 +60,19 @@ def waits_for_another(service: Service, host: str, before: MasterState) -> None:
     assert service.look().master(host).pid != before.pid
 
 
+def in_one_term(service: Service, check: Callable[[], None]) -> None:
+    """Once more if it fails while leadership moved by itself: the disk of a busy machine may really stall."""
+    for _ in range(2):
+        term = service.look().term
+        try:
+            return check()
+        except AssertionError:
+            if service.look().term == term:
+                raise
+            service.healthy()
+    return check()
+
+
 def runs(service: Service, host: str, pid: int) -> bool:
     return service.on(host, f"test -d /proc/{pid} && echo yes || true").strip() == "yes"
 
@@ -70,23 +82,29 @@ def runs(service: Service, host: str, pid: int) -> bool:
 
 def test_a_master_outlives_its_slave_and_the_next_slave_restarts_it(service: Service) -> None:
     with service.load() as load:
+
+        def check() -> None:
+            leader, clients_went_to = service.leader(), load.traffic().masters
+            before, slave = service.look().master(leader), service.look().slave(leader)
+            service.kill_unit(leader, SLAVE)
+            service.until(
+                lambda seen: seen.slave(leader).pid not in (0, slave.pid) and seen.slave(leader).state == "serving",
+                f"{leader} has another slave, which watches",
+            )
+            load.goes_on()
+            after = service.look()
+            assert after.slave(leader).adopted
+            assert identity(after.master(leader)) == identity(before)
+            assert after.master(leader).open_streams == before.open_streams > 0
+            assert load.traffic().masters == clients_went_to
+
+        in_one_term(service, check)
         leader = service.leader()
-        before, slave = service.look().master(leader), service.look().slave(leader)
-
-        service.kill_unit(leader, SLAVE)
-        service.until(
-            lambda seen: seen.slave(leader).pid not in (0, slave.pid) and seen.slave(leader).state == "serving",
-            f"{leader} has another slave, which watches",
-        )
-        after = service.look()
-        assert after.slave(leader).adopted
-        assert identity(after.master(leader)) == identity(before)
-        assert after.master(leader).open_streams == before.open_streams > 0
-        assert load.traffic().masters == [MASTERS[leader]]
-
+        before = service.look().master(leader)
+        restarts = service.look().slave(leader).restarts
         service.signal(leader, before.pid, "KILL")
         waits_for_another(service, leader, before)
-        assert service.look().slave(leader).restarts == 1
+        assert service.look().slave(leader).restarts == restarts + 1
 
 
 @pytest.mark.parametrize("which", ["leader", "standby"])
@@ -165,16 +183,20 @@ def test_a_master_is_restarted_only_after_the_restart_delay(service: Service, de
 
 def test_connected_clients_do_not_notice_the_death_of_the_router(service: Service) -> None:
     with service.load() as load:
-        before, leader = service.look(), service.leader()
-        service.kill_unit("h1", ROUTER_UNIT)
-        load.goes_on()
-        after = service.until(
-            lambda seen: seen.router.pid not in (0, before.router.pid) and not seen.status.troubles(),
-            "another router knows all masters",
-        )
-        assert load.traffic().masters == [MASTERS[leader]]
-        assert after.master(leader).open_streams == before.master(leader).open_streams
-        assert [identity(m) for m in after.status.masters] == [identity(m) for m in before.status.masters]
+
+        def check() -> None:
+            leader, clients_went_to, before = service.leader(), load.traffic().masters, service.look()
+            service.kill_unit("h1", ROUTER_UNIT)
+            load.goes_on()
+            after = service.until(
+                lambda seen: seen.router.pid not in (0, before.router.pid) and not seen.status.troubles(),
+                "another router knows all masters",
+            )
+            assert load.traffic().masters == clients_went_to
+            assert after.master(leader).open_streams == before.master(leader).open_streams
+            assert [identity(m) for m in after.status.masters] == [identity(m) for m in before.status.masters]
+
+        in_one_term(service, check)
         service.on("h3", "sns login routed")  # whoever comes now is shown the way, too
 
 
@@ -286,16 +308,19 @@ def test_a_master_that_was_away_for_too_long_gets_a_snapshot_and_its_readers_see
 
 
 def test_a_standby_that_a_client_reaches_serves_it(service: Service) -> None:
-    standby = service.standby()
-    before = service.look().master(standby)
-    with service.load(reads_from=standby):
-        reply, users = service.course(standby, "visitor")
-        assert reply in ("Login Successful!", "Welcome Back visitor")
-        assert "visitor" in users
-    after = service.look().master(standby)
-    assert after.forwarded_writes > before.forwarded_writes
-    assert after.local_reads >= before.local_reads + 2  # the list, and the follower's timeline
-    assert after.local_writes == before.local_writes
+    def check() -> None:
+        standby = service.standby()
+        before = service.look().master(standby)
+        with service.load(reads_from=standby):
+            reply, users = service.course(standby, "visitor")
+            assert reply in ("Login Successful!", "Welcome Back visitor")
+            assert "visitor" in users
+        after = service.look().master(standby)
+        assert after.forwarded_writes > before.forwarded_writes
+        assert after.local_reads >= before.local_reads + 2  # the list, and the follower's timeline
+        assert after.local_writes == before.local_writes
+
+    in_one_term(service, check)
 
 
 # -- people ----------------------------------------------------------------------------------------------------------
