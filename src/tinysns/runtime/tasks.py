@@ -8,6 +8,7 @@ from typing import Any
 
 log = logging.getLogger(__name__)
 
+CANCEL_AGAIN_SECONDS = 0.05
 EXIT_CRASH = 70  # sysexits.h EX_SOFTWARE: a broken rule or a broken disk; whoever supervises starts a new process
 
 
@@ -32,8 +33,14 @@ class Tasks:
             self._on_crash(error)
 
     async def stop(self) -> None:
-        """Cancels what still runs and waits for its end."""
-        running = list(self._running)
-        for task in running:
-            task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
+        """Cancels what still runs and waits for its end.
+
+        More than once: a cancellation that meets an expiring `asyncio.wait_for` in the same turn of the loop is lost in
+        Python 3.11 (bpo-37658).
+        """
+        while self._running:
+            running = list(self._running)
+            for task in running:
+                task.cancel()
+            await asyncio.wait(running, timeout=CANCEL_AGAIN_SECONDS)
+            await asyncio.sleep(0)  # `_ended` runs in the next turn
