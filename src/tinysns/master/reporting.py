@@ -69,7 +69,8 @@ class _Link:
             self._changed.clear()
             await call.write(message())
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._changed.wait(), self._interval_seconds)
+                async with asyncio.timeout(self._interval_seconds):
+                    await self._changed.wait()
 
 
 class SlaveLink(_Link):

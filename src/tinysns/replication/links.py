@@ -1,9 +1,7 @@
 """Links: one long-lived stream for each ordered pair of masters, and what its end or its silence means.
 
 To each peer there is an outbound stream that this member opened, and from each peer an inbound one. Whatever is for a
-peer waits in a queue that belongs to *one attempt* of a stream: the request generator of a broken grpc.aio stream
-lives on until its next item, and would swallow a message of the next stream (measured: that alone made failovers ten
-times slower).
+peer waits in a queue that belongs to one attempt of a stream (outbound.py).
 
 The end of an established stream is told at once: the kernel closes it within milliseconds of the peer's death. It is no
 proof of death (a network card may have gone away), so what is done about it must be safe if the peer lives. Silence is
@@ -21,7 +19,7 @@ from typing import Protocol
 import grpc
 
 from tinysns.domain.succession import LogEnd
-from tinysns.replication.packets import split_packets
+from tinysns.replication.outbound import Outbound
 from tinysns.rpc.channels import open_channel
 from tinysns.rpc.errors import abort
 from tinysns.wire.v1 import master_pb2 as pb
@@ -33,8 +31,6 @@ PULSE_SECONDS = 0.05
 SILENCE_SECONDS = 0.5
 RECONNECT_SECONDS = 0.02
 REFUSED_SECONDS = 1.0  # to a peer that says that this member has no business there
-MAX_FRAME_BYTES = 1024 * 1024
-MAX_QUEUED_BYTES = 64 * 1024 * 1024  # for a peer that does not read; what is beyond is dropped, raft sends it again
 
 # The peer ended, or will not speak now. OK: it replaces the stream. INTERNAL is what gRPC itself says when the peer
 # ended the stream under a write.
@@ -75,62 +71,12 @@ class Inbox(Protocol):
         """A stream from or to this peer ended or fell silent. No proof of death."""
 
 
-class _Outbound:
-    """One attempt of a stream to one peer."""
-
-    def __init__(self) -> None:
-        self._raft: list[bytes] = []
-        self._entries: list[bytes] = []
-        self._frames: list[pb.PeerFrame] = []
-        self._queued_bytes = 0
-        self._wake = asyncio.Event()
-        self.overflowed = False
-
-    def raft(self, packet: bytes) -> None:
-        if self._queued_bytes > MAX_QUEUED_BYTES:
-            self.overflowed = True
-            return
-        self._queued_bytes += len(packet)
-        self._raft.append(packet)
-        self._wake.set()
-
-    def entries(self, pieces: Sequence[bytes]) -> None:
-        self._entries += pieces
-        self._wake.set()
-
-    def frame(self, frame: pb.PeerFrame) -> None:
-        self._frames.append(frame)
-        self._wake.set()
-
-    def pulse(self) -> None:
-        self._wake.set()
-
-    def _take(self) -> list[pb.PeerFrame]:
-        frames, self._frames = self._frames, []
-        if self._raft:
-            packets, self._raft, self._queued_bytes = b"".join(self._raft), [], 0
-            frames += [pb.PeerFrame(raft=p) for p in split_packets(packets, MAX_FRAME_BYTES)]
-        for piece in self._entries:
-            if frames and frames[-1].WhichOneof("frame") == "entry" and len(frames[-1].entry) + len(piece) < 2**16:
-                frames[-1].entry += piece
-            else:
-                frames.append(pb.PeerFrame(entry=piece))
-        self._entries = []
-        return frames or [pb.PeerFrame(pulse=pb.Pulse())]
-
-    async def next(self) -> list[pb.PeerFrame]:
-        """What to send now."""
-        await self._wake.wait()
-        self._wake.clear()
-        return self._take()
-
-
 class Links:
     """All links of one member. `hello` names the cluster, this member and its incarnation."""
 
     def __init__(self, hello: pb.Hello, peers: Sequence[Peer], inbox: Inbox) -> None:
         self._hello, self._peers, self._inbox = hello, {p.node: p for p in peers}, inbox
-        self._outbound: dict[int, _Outbound] = {}
+        self._outbound: dict[int, Outbound] = {}
         self._inbound: dict[int, asyncio.Event] = {}  # set: end this stream
         self._incarnations: dict[int, int] = {}
         self._heard_at: dict[int, float] = {}
@@ -185,10 +131,11 @@ class Links:
 
     async def _stream(self, peer: Peer) -> bool:
         """One attempt, until its end. True: the peer refuses this member."""
-        link = _Outbound()
+        link = Outbound()
         async with open_channel(peer.address) as channel:
             try:
-                await asyncio.wait_for(channel.channel_ready(), SILENCE_SECONDS)
+                async with asyncio.timeout(SILENCE_SECONDS):  # unlike wait_for it never swallows a cancellation
+                    await channel.channel_ready()
             except TimeoutError:
                 return False
             if self._isolated:
@@ -213,7 +160,7 @@ class Links:
                 log.warning("link to %s: %s", peer.address, await call.details())
             return code is grpc.StatusCode.FAILED_PRECONDITION
 
-    async def _send(self, call: _Call, link: _Outbound) -> None:
+    async def _send(self, call: _Call, link: Outbound) -> None:
         await call.write(pb.PeerFrame(hello=self._hello))
         while True:
             for frame in await link.next():

@@ -381,7 +381,8 @@ class Replica:
                     moved.clear()
                     self._driver.transfer_leader()
                     with contextlib.suppress(TimeoutError):
-                        await asyncio.wait_for(moved.wait(), HAND_OVER_RETRY_SECONDS)
+                        async with asyncio.timeout(HAND_OVER_RETRY_SECONDS):
+                            await moved.wait()
         finally:
             self.changed.remove(moved.set)
         return self.view

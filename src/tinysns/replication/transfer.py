@@ -49,7 +49,11 @@ async def _fetch_from(peer: Peer, cluster_id: str, at_least_index: int, staging:
         request = pb.FetchStateRequest(cluster_id=cluster_id, at_least_index=at_least_index)
         call = services.MasterStub(channel).FetchState(request)
         applied_index = received = size = 0
-        while (chunk := await asyncio.wait_for(call.read(), CHUNK_DEADLINE_SECONDS)) is not grpc.aio.EOF:
+        while True:
+            async with asyncio.timeout(CHUNK_DEADLINE_SECONDS):
+                chunk = await call.read()
+            if chunk is grpc.aio.EOF:
+                break
             applied_index = applied_index or chunk.applied_index
             size = size or chunk.size_bytes
             received += len(chunk.data)
