@@ -5,19 +5,17 @@ every interleaving: G1 to G4 of ARCHITECTURE.md. `python -m tests.replication.so
 """
 
 import asyncio
-import contextlib
 import itertools
 import logging
 import random
 import sqlite3
 import sys
 import tempfile
-import threading
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from weakref import WeakKeyDictionary
 
 from tests.replication.cluster import Cluster, Member, running, until
+from tests.replication.faults import FAULTS, Fault
 from tinysns.domain.positions import end_of
 from tinysns.domain.writes import SESSION_WINDOW, Answer, Command, Follow, Login, Outcome, Post, Unfollow, Write
 from tinysns.replication import compaction
@@ -201,81 +199,6 @@ class Follower:
             reads.close()
 
 
-# -- faults: each of one member, and healed before it returns ----------------------------------------------------------
-
-
-async def kill(world: World, member: Member) -> None:
-    await member.kill()
-    await asyncio.sleep(world.random.uniform(0, 0.5))
-    await member.start()
-
-
-async def kill_the_leader(world: World, member: Member) -> None:
-    await kill(world, world.cluster.leader or member)
-
-
-async def die_before_answering(world: World, member: Member) -> None:
-    """What was proposed is in the log, or even applied; nobody has heard of it."""
-    member = world.cluster.leader or member
-    point = world.random.choice(("written", "applied"))
-    await dies_at(member, point, 0.3)
-    await asyncio.sleep(world.random.uniform(0, 0.2))
-    await member.start()
-
-
-async def drop_links(world: World, member: Member) -> None:
-    for _ in range(world.random.randint(1, 4)):
-        member.links.drop(world.random.choice([n for n in world.cluster.nodes if n != member.node]))
-        await asyncio.sleep(world.random.uniform(0, 0.05))
-
-
-async def isolate(world: World, member: Member) -> None:
-    member.links.isolate()
-    await asyncio.sleep(world.random.uniform(0, 0.8))
-    member.links.rejoin()
-
-
-async def hand_over(world: World, member: Member) -> None:
-    with contextlib.suppress(TimeoutError):  # nobody could take it just now
-        await (world.cluster.leader or member).replica.hand_over(0.5)
-
-
-async def stall(world: World, member: Member) -> None:
-    replica = member.replica
-    worker = world.random.choice((replica._driver.writer, replica._applier))
-    release, work = threading.Event(), worker._work
-
-    def held(batch):
-        release.wait()
-        return work(batch)
-
-    worker._work = held
-    await asyncio.sleep(world.random.uniform(0, 0.5))
-    worker._work = work
-    release.set()
-
-
-Fault = Callable[[World, Member], Awaitable[None]]
-FAULTS: tuple[Fault, ...] = (kill, kill_the_leader, die_before_answering, drop_links, isolate, hand_over, stall)
-
-
-async def dies_at(member: Member, point: str, seconds: float) -> None:
-    """Kills this member when its next write is in the log ("written"), or in its state ("applied"), before anybody
-    hears of that; at the latest after so long."""
-    replica = member.replica
-    worker = replica._driver.writer if point == "written" else replica._applier
-    dead = asyncio.Event()
-
-    def die(_batch, _result):
-        member.cut_off()
-        dead.set()
-
-    worker._done = die
-    with contextlib.suppress(TimeoutError):  # it had nothing to do: an ordinary kill
-        await asyncio.wait_for(dead.wait(), seconds)
-    await member.kill()
-
-
 # -- a run -------------------------------------------------------------------------------------------------------------
 
 
@@ -308,7 +231,7 @@ async def _break_things(
         await asyncio.sleep(world.random.uniform(0, 0.3))
         fault, member = world.random.choice(faults), world.random.choice(world.cluster.alive)
         log.info("%s of node %d", fault.__name__, member.node)
-        await fault(world, member)
+        await fault(world.cluster, world.random, member)
         assert not any(m.crashed for m in world.cluster.members.values()), "a member crashed"
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from tests.replication.cluster import running
-from tests.replication.soak import dies_at, soak
+from tests.replication.faults import dies_at
+from tests.replication.soak import soak
 from tinysns.domain.writes import Follow, Login, Outcome, Post, Unfollow
 from tinysns.replication import compaction
 from tinysns.replication.interface import NotServing
