@@ -1,8 +1,8 @@
 """Downtime as clients saw it: the longest span between two successes of one that tried all the time.
 
-A span counts for a fault if any of it lies between the fault and the moment when all was seen well again. So it has
-the wait before the fault in it, which is at most the clients' own pace, and whatever happened until the victim was back.
-A machine that is short of CPU time makes spans without any fault: `calm_ms` says how long they were just before it.
+A span counts for a fault if any of it lies between the fault and the moment when all was seen well again. So it
+holds the wait before the fault, at most the clients' own pace, and whatever happened until the victim was back. A
+machine that is short of CPU time makes spans without any fault: `calm_ms` says how long they were just before it.
 """
 
 from bisect import bisect_left, bisect_right
