@@ -1,6 +1,8 @@
 """posts_per_second: clients, each a process of its own, keep batches in flight; acknowledged posts are counted."""
 
 import asyncio
+import random
+import string
 import subprocess
 import sys
 import time
@@ -17,6 +19,7 @@ _CLIENTS = 3
 _BATCH = 64
 _IN_FLIGHT = 8
 _TEXT_BYTES = 100
+_POOL = 4000  # different random texts: the log compresses what repeats, which people do not
 _RUNS = 5
 _RUN_SECONDS = 5.0
 _WARM_SECONDS = 1.0
@@ -59,10 +62,12 @@ async def _load(author: str, begin: float, routers: Sequence[str]) -> list[int]:
     async with Client(routers) as client:
         session = client.session(_IN_FLIGHT)
         await session.login(author)
-        texts = tuple(f"{n:04d} ".ljust(_TEXT_BYTES, "x") for n in range(_BATCH))
+        pool = [
+            "".join(random.choices(string.ascii_letters + string.digits + " ", k=_TEXT_BYTES)) for _ in range(_POOL)
+        ]
         while time.monotonic() < begin + _RUNS * _RUN_SECONDS:
             await session.room()
-            session.submit(Post(author, texts)).add_done_callback(answered)
+            session.submit(Post(author, tuple(random.sample(pool, _BATCH)))).add_done_callback(answered)
         await session.drain()
     return counts
 
