@@ -1,4 +1,5 @@
 """Which control group a host lives in, on machines whose PID 1 is systemd and on those where it is not."""
+
 from __future__ import annotations
 
 import os
@@ -9,8 +10,8 @@ from .process import wait_until
 from .settings import Host, Lab
 
 CGROUP_ROOT = Path("/sys/fs/cgroup")
-SYSTEMD = Path("/run/systemd/system").is_dir()                  # a transient unit owns the host's group then
-UNIFIED = (CGROUP_ROOT / "cgroup.controllers").exists()         # cgroup v2
+SYSTEMD = Path("/run/systemd/system").is_dir()  # a transient unit owns the host's group then
+UNIFIED = (CGROUP_ROOT / "cgroup.controllers").exists()  # cgroup v2
 REMOVE_SECONDS = 1.0
 
 
@@ -19,7 +20,7 @@ def create(lab: Lab, host: Host) -> list[Path]:
     groups = _of(lab, host)
     for group in groups:
         group.mkdir(exist_ok=True)
-        if group.parent.name == "cpuset":                       # v1: no processor allowed until it is set
+        if group.parent.name == "cpuset":  # v1: no processor allowed until it is set
             for name in ("cpuset.cpus", "cpuset.mems"):
                 (group / name).write_text((group.parent / name).read_text())
     return groups
@@ -37,8 +38,11 @@ def _of(lab: Lab, host: Host) -> list[Path]:
         return []
     if UNIFIED:
         return [CGROUP_ROOT / lab.machine(host)]
-    return [tree / lab.machine(host) for tree in sorted(CGROUP_ROOT.iterdir())
-            if not tree.is_symlink() and (tree / "cgroup.procs").exists()]
+    return [
+        tree / lab.machine(host)
+        for tree in sorted(CGROUP_ROOT.iterdir())
+        if not tree.is_symlink() and (tree / "cgroup.procs").exists()
+    ]
 
 
 def _removed(folder: str) -> bool:
@@ -46,6 +50,6 @@ def _removed(folder: str) -> bool:
         os.rmdir(folder)
     except FileNotFoundError:
         return True
-    except OSError:             # busy: its last process is not gone yet
+    except OSError:  # busy: its last process is not gone yet
         return False
     return True

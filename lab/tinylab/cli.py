@@ -1,4 +1,5 @@
 """The command line of `lab/hosts`."""
+
 from __future__ import annotations
 
 import argparse
@@ -25,7 +26,7 @@ def main(arguments: list[str]) -> int:
     except LabError as error:
         print(f"lab: {error}", file=sys.stderr)
         return 1
-    except OSError as error:        # this machine refuses: a full or read-only disk; the text names the file
+    except OSError as error:  # this machine refuses: a full or read-only disk; the text names the file
         print(f"lab: {error}; run the command again when that is repaired", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -67,8 +68,12 @@ def _words(words: list[str]) -> list[str]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="lab/hosts", description=DESCRIPTION, epilog=ENVIRONMENT,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="lab/hosts",
+        description=DESCRIPTION,
+        epilog=ENVIRONMENT,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     verbs = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     def verb(name: str, text: str, *, host: bool = False) -> argparse.ArgumentParser:
@@ -78,8 +83,13 @@ def _parser() -> argparse.ArgumentParser:
         return added
 
     up = verb("up", "boot what is not running (builds the root file system once); safe to repeat")
-    up.add_argument("--hosts", type=int, choices=range(1, MAX_HOSTS + 1), default=MAX_HOSTS,
-                    help=f"how many hosts; the others are shut down and keep their disks (default: {MAX_HOSTS})")
+    up.add_argument(
+        "--hosts",
+        type=int,
+        choices=range(1, MAX_HOSTS + 1),
+        default=MAX_HOSTS,
+        help=f"how many hosts; the others are shut down and keep their disks (default: {MAX_HOSTS})",
+    )
     verb("down", "stop and remove the hosts and their data; the built root file system stays")
     verb("status", "one line per host; exit code 3 unless all of them answer")
     into = verb("ssh", "a shell on a host as user lab, who may sudo, or one command there", host=True)

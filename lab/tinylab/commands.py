@@ -1,4 +1,5 @@
 """What each command of `lab/hosts` does with the whole lab.  The caller holds the lock for those that change it."""
+
 from __future__ import annotations
 
 import os
@@ -26,7 +27,7 @@ def up(lab: Lab, host_count: int) -> None:
     ssh.make_key(lab)
     _have_image(lab)
     if not network.exists(lab):
-        for host in lab.hosts:                          # whatever still runs hangs on a switch that is gone
+        for host in lab.hosts:  # whatever still runs hangs on a switch that is gone
             machine.stop(lab, host)
         network.remove(lab)
         network.create(lab)
@@ -59,7 +60,7 @@ def purge(lab: Lab) -> None:
     shutil.rmtree(lab.state / "connections", ignore_errors=True)
     for name in ("id_ed25519", "id_ed25519.pub", "ssh_config", "known_hosts", "dial.py", "hosts-wanted"):
         (lab.state / name).unlink(missing_ok=True)
-    if lab.state.exists() and not any(lab.state.iterdir()):     # what is not ours is not removed
+    if lab.state.exists() and not any(lab.state.iterdir()):  # what is not ours is not removed
         lab.state.rmdir()
     print("lab: purged")
 
@@ -123,21 +124,23 @@ def boot(lab: Lab, name: str) -> None:
 def _have_state_folder(lab: Lab) -> None:
     try:
         lab.state.mkdir(parents=True, exist_ok=True)
-        lab.state.chmod(0o755)                          # ssh_config and known_hosts are for everybody to read
+        lab.state.chmod(0o755)  # ssh_config and known_hosts are for everybody to read
     except OSError as error:
-        raise LabError(f"the lab cannot keep its state in {lab.state} ({error.strerror});"
-                       " set LAB_STATE to another folder") from error
+        raise LabError(
+            f"the lab cannot keep its state in {lab.state} ({error.strerror}); set LAB_STATE to another folder"
+        ) from error
 
 
 def _have_image(lab: Lab) -> None:
     if image.is_built(lab):
         return
     if lab.base_is_borrowed:
-        raise LabError(f"LAB_BASE={lab.base} holds no root file system of this version;"
-                       " run `lab/hosts up` without LAB_BASE first")
+        raise LabError(
+            f"LAB_BASE={lab.base} holds no root file system of this version; run `lab/hosts up` without LAB_BASE first"
+        )
     if (lab.state / "hosts").exists():
         print("lab: the recipe of the root file system has changed: the hosts are removed and made anew", flush=True)
-    _remove_hosts(lab)                                  # they stand on the one to be replaced
+    _remove_hosts(lab)  # they stand on the one to be replaced
     image.build(lab)
 
 
@@ -145,7 +148,7 @@ def _remove_hosts(lab: Lab) -> None:
     _count_path(lab).unlink(missing_ok=True)
     for host in lab.hosts:
         provision.spoil(lab, host)
-    machine.kill_all(lab, lab.hosts)                    # all at once, then tidy up one by one
+    machine.kill_all(lab, lab.hosts)  # all at once, then tidy up one by one
     for host in lab.hosts:
         machine.stop(lab, host)
     network.remove(lab)
@@ -180,5 +183,7 @@ def _require(lab: Lab, name: str) -> Host:
 
 def _wait_for_answer(lab: Lab, host: Host) -> None:
     if not wait_until(lambda: ssh.answers(lab, host), ANSWER_SECONDS):
-        raise LabError(f"{host.name} does not answer on SSH; see {machine.console_log(lab, host)} and"
-                       f" {disks.changes(lab, host)}/var/log/journal; `lab/hosts down` and `up` make it anew")
+        raise LabError(
+            f"{host.name} does not answer on SSH; see {machine.console_log(lab, host)} and"
+            f" {disks.changes(lab, host)}/var/log/journal; `lab/hosts down` and `up` make it anew"
+        )

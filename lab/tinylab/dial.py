@@ -2,6 +2,7 @@
 
 dial.py SWITCH HOST PORT; it runs as a copy in the lab's state, so it stands alone.
 """
+
 import ctypes
 import socket
 import sys
@@ -20,7 +21,7 @@ def main(switch: str, host: str, port: str) -> None:
         sys.exit("lab: the lab is not up; run `lab/hosts up`")
     except OSError as error:
         sys.exit(f"lab: {host} does not answer ({error.strerror or error}); `lab/hosts status` shows which hosts do")
-    connection.settimeout(None)                         # ssh expects a blocking socket
+    connection.settimeout(None)  # ssh expects a blocking socket
     socket.send_fds(socket.socket(fileno=1), [b"\0"], [connection.fileno()])
 
 

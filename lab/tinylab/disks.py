@@ -7,6 +7,7 @@ outlive their own host's power cut.
 A power cut concerns the data disk only: what had been written to the image (fsync waits for that) is kept,
 what was still in memory is lost.
 """
+
 from __future__ import annotations
 
 import fcntl
@@ -17,8 +18,8 @@ from pathlib import Path
 from .process import LabError, run, succeeds, wait_until
 from .settings import Host, Lab
 
-EXT4_IOC_SHUTDOWN = 0x8004587D                      # _IOR('X', 125, __u32), fs/ext4/ext4.h
-NO_LOG_FLUSH = (2).to_bytes(4, "little")            # EXT4_GOING_FLAGS_NOLOGFLUSH: nothing more reaches the disk
+EXT4_IOC_SHUTDOWN = 0x8004587D  # _IOR('X', 125, __u32), fs/ext4/ext4.h
+NO_LOG_FLUSH = (2).to_bytes(4, "little")  # EXT4_GOING_FLAGS_NOLOGFLUSH: nothing more reaches the disk
 RELEASE_SECONDS = 10.0
 
 MOUNT_AND_BECOME = """
@@ -54,7 +55,7 @@ def create(lab: Lab, host: Host) -> None:
         with open(new, "wb") as file:
             file.truncate(lab.data_mb << 20)
         run("mkfs.ext4", "-q", "-m", "0", "-E", "lazy_itable_init=1,lazy_journal_init=1,root_owner=0:0", new)
-        new.rename(image)                               # only a complete one ever has this name
+        new.rename(image)  # only a complete one ever has this name
 
 
 def mounted(lab: Lab, host: Host, command: list[str]) -> list[str]:

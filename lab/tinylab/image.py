@@ -1,4 +1,5 @@
 """The root file system that all hosts share: built once with mmdebstrap, from this machine's own package sources."""
+
 from __future__ import annotations
 
 import hashlib
@@ -13,9 +14,24 @@ from .settings import Lab
 
 CUSTOMISE = Path(__file__).resolve().parent / "rootfs.sh"
 PACKAGES = (
-    "systemd", "systemd-sysv", "dbus", "libpam-systemd", "openssh-server", "sudo",      # a host
-    "python3", "tar", "gzip", "zstd", "sqlite3", "procps", "util-linux", "e2fsprogs",   # for deploys and people
-    "iproute2", "iputils-ping", "nftables", "libfaketime",                              # for faults
+    "systemd",
+    "systemd-sysv",
+    "dbus",
+    "libpam-systemd",
+    "openssh-server",
+    "sudo",  # a host
+    "python3",
+    "tar",
+    "gzip",
+    "zstd",
+    "sqlite3",
+    "procps",
+    "util-linux",
+    "e2fsprogs",  # for deploys and people
+    "iproute2",
+    "iputils-ping",
+    "nftables",
+    "libfaketime",  # for faults
 )
 KEPT_OPTIONS = ("Acquire::http", "Acquire::https", "Acquire::Check-", "Acquire::Retries", "Acquire::ForceIPv")
 SHOWN_LINES_ON_FAILURE = 40
@@ -46,7 +62,7 @@ def build(lab: Lab) -> None:
     new = lab.base.with_name(f"{lab.base.name}.{os.getpid()}")
     _mmdebstrap(suite, lines, new)
     _mark(new).write_text(recipe())
-    new.rename(lab.base)                                # only a complete one ever has this name
+    new.rename(lab.base)  # only a complete one ever has this name
     print(f"lab: root file system built in {time.monotonic() - started:.0f} s", flush=True)
 
 
@@ -65,17 +81,26 @@ def _mmdebstrap(suite: str, lines: list[str], folder: Path) -> None:
     command += [f"--aptopt={option}" for option in apt]
     command += [f"--customize-hook=sh '{CUSTOMISE}' \"$1\"", suite, str(folder), *lines]
     said: list[str] = []
-    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                          text=True, errors="replace", close_fds=False) as process:
+    with subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        close_fds=False,
+    ) as process:
         assert process.stdout is not None
         for line in process.stdout:
             said.append(line)
-            if line.startswith("I: "):                  # its stages; the rest is apt's and dpkg's chatter
+            if line.startswith("I: "):  # its stages; the rest is apt's and dpkg's chatter
                 print(f"lab:   {line[3:].rstrip()}", flush=True)
     if process.returncode:
         tail = "".join(said[-SHOWN_LINES_ON_FAILURE:])
-        raise LabError(f"the root file system was not built; mmdebstrap said:\n{tail}\nTry again when the package"
-                       ' sources answer (`apt-get update`), or name others with LAB_APT="deb URL SUITE main"')
+        raise LabError(
+            f"the root file system was not built; mmdebstrap said:\n{tail}\nTry again when the package"
+            ' sources answer (`apt-get update`), or name others with LAB_APT="deb URL SUITE main"'
+        )
 
 
 def _given_sources(lines: tuple[str, ...]) -> tuple[str, list[str]]:
@@ -94,14 +119,18 @@ def _own_sources() -> tuple[str, list[str]]:
     wanted_suites = (suite, f"{suite}-updates", f"{suite}-security")
     columns = "$(SITE) $(RELEASE) $(COMPONENT)"
     targets = run("apt-get", "indextargets", "--format", columns, "Created-By: Packages").stdout
-    lines = sorted({
-        f"deb {option}{site} {of_suite} {component}"
-        for site, of_suite, component in (line.split() for line in targets.splitlines())
-        if of_suite in wanted_suites and component in ("main", "universe")
-    })
+    lines = sorted(
+        {
+            f"deb {option}{site} {of_suite} {component}"
+            for site, of_suite, component in (line.split() for line in targets.splitlines())
+            if of_suite in wanted_suites and component in ("main", "universe")
+        }
+    )
     if not any(line.endswith(f" {suite} main") for line in lines):
-        raise LabError(f"apt has no source for {distribution or 'this system'} {suite or '(no code name)'};"
-                       ' name one with LAB_APT="deb URL SUITE main"')
+        raise LabError(
+            f"apt has no source for {distribution or 'this system'} {suite or '(no code name)'};"
+            ' name one with LAB_APT="deb URL SUITE main"'
+        )
     return suite, lines
 
 

@@ -1,4 +1,5 @@
 """One change of the lab at a time, across clones and terminals."""
+
 from __future__ import annotations
 
 import fcntl

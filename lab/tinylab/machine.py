@@ -2,6 +2,7 @@
 
 A host is found by the command line of its systemd-nspawn, never by a pid file, which can be missing or stale.
 """
+
 from __future__ import annotations
 
 import os
@@ -24,7 +25,7 @@ def supervisor(lab: Lab, host: Host) -> int | None:
     for process in Path("/proc").iterdir():
         if not process.name.isdigit():
             continue
-        with suppress(OSError):                         # it ended while we looked
+        with suppress(OSError):  # it ended while we looked
             words = (process / "cmdline").read_bytes().split(b"\0")
             if wanted <= set(words):
                 return int(process.name)
@@ -34,7 +35,7 @@ def supervisor(lab: Lab, host: Host) -> int | None:
 def init(lab: Lab, host: Host) -> int | None:
     """Process id, on this machine, of the host's PID 1."""
     pid = supervisor(lab, host)
-    with suppress(OSError):                             # it ended while we looked
+    with suppress(OSError):  # it ended while we looked
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
         return int(children[0]) if children else None
     return None
@@ -49,7 +50,7 @@ def start(lab: Lab, host: Host) -> None:
     if provision.is_ready(lab, host) and init(lab, host) and not _ending(lab, host).exists():
         network.plug(lab, host)
         return
-    stop(lab, host)             # what a killed `up` or `down`, or the host's own poweroff, may have left
+    stop(lab, host)  # what a killed `up` or `down`, or the host's own poweroff, may have left
     disks.create(lab, host)
     if not provision.is_ready(lab, host):
         provision.provision(lab, host)
@@ -80,8 +81,8 @@ def shut_down(lab: Lab, host: Host) -> None:
 
 def cut_power(lab: Lab, host: Host) -> None:
     """The host vanishes: its peers hear nothing, and its data disk keeps only what was fsynced."""
-    _ending(lab, host).touch()                          # should we be killed: a host without a disk must not live on
-    network.unplug(lab, host)                           # before the end: dying processes must not say goodbye
+    _ending(lab, host).touch()  # should we be killed: a host without a disk must not live on
+    network.unplug(lab, host)  # before the end: dying processes must not say goodbye
     if pid := supervisor(lab, host):
         disks.cut(lab, host, pid)
     stop(lab, host)
@@ -92,16 +93,16 @@ def stop(lab: Lab, host: Host) -> None:
     ssh.hang_up(lab, host)
     if pid := supervisor(lab, host):
         disks.thaw(lab, host, pid)
-        _kill(init(lab, host))                          # ends everything in the host, then its nspawn
+        _kill(init(lab, host))  # ends everything in the host, then its nspawn
         if not wait_ended(pid, KILL_SECONDS):
             _kill(pid)
             if not wait_ended(pid, KILL_SECONDS):
                 raise LabError(f"{host.name} does not end: its nspawn, process {pid}, is stuck; see `dmesg`")
-    if cgroups.SYSTEMD:                                 # else the unit's name may still be taken at the next start
+    if cgroups.SYSTEMD:  # else the unit's name may still be taken at the next start
         succeeds("systemctl", "stop", lab.machine(host))
     disks.wait_released(lab, host)
     cgroups.remove(lab, host)
-    with suppress(OSError):                             # nspawn leaves it behind when it is killed
+    with suppress(OSError):  # nspawn leaves it behind when it is killed
         os.rmdir(f"/run/systemd/nspawn/propagate/{lab.machine(host)}")
     _ending(lab, host).unlink(missing_ok=True)
 
@@ -123,10 +124,22 @@ def _nspawn(lab: Lab, host: Host) -> list[str]:
     # cgroup v1 without systemd: lab-init makes the resource controllers writable, then becomes systemd (rootfs.sh)
     boot = ["--boot"] if cgroups.UNIFIED or cgroups.SYSTEMD else ["/usr/local/sbin/lab-init"]
     nspawn = [
-        "systemd-nspawn", "--quiet", "--register=no", "--keep-unit", f"--machine={lab.machine(host)}",
-        f"--hostname={host.name}", f"--directory={disks.root(lab, host)}",
-        f"--bind={disks.data(lab, host)}:/srv/data", "--private-network", *cables, "--resolv-conf=off",
-        "--timezone=off", "--link-journal=no", "--console=read-only", "--kill-signal=SIGRTMIN+3", *boot,
+        "systemd-nspawn",
+        "--quiet",
+        "--register=no",
+        "--keep-unit",
+        f"--machine={lab.machine(host)}",
+        f"--hostname={host.name}",
+        f"--directory={disks.root(lab, host)}",
+        f"--bind={disks.data(lab, host)}:/srv/data",
+        "--private-network",
+        *cables,
+        "--resolv-conf=off",
+        "--timezone=off",
+        "--link-journal=no",
+        "--console=read-only",
+        "--kill-signal=SIGRTMIN+3",
+        *boot,
     ]
     return ["nsenter", f"--net={lab.switch}", *disks.mounted(lab, host, nspawn)]
 
@@ -148,5 +161,12 @@ def _run_detached(lab: Lab, host: Host) -> None:
 
     with open(console_log(lab, host), "a") as log:
         # Never waited for: it outlives us. It keeps nothing of ours open, least of all the lab's lock.
-        subprocess.Popen(_nspawn(lab, host), stdin=subprocess.DEVNULL, stdout=log, stderr=log, close_fds=True,
-                         preexec_fn=enter_groups, start_new_session=True)
+        subprocess.Popen(
+            _nspawn(lab, host),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            close_fds=True,
+            preexec_fn=enter_groups,
+            start_new_session=True,
+        )

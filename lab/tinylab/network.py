@@ -2,6 +2,7 @@
 
 This machine's own network gets none of the hosts' addresses, so nothing on it changes and nothing can collide with it.
 """
+
 from __future__ import annotations
 
 import ctypes

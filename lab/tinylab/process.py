@@ -1,4 +1,5 @@
 """Running this machine's commands, waiting with a deadline, and the one error that people see."""
+
 from __future__ import annotations
 
 import select

@@ -1,4 +1,5 @@
 """What each host gets for itself, once, before it is first booted: name, addresses, machine id, SSH keys."""
+
 from __future__ import annotations
 
 import os
@@ -33,10 +34,12 @@ def provision(lab: Lab, host: Host) -> None:
     (etc / "hosts").write_text("127.0.0.1 localhost\n" + "".join(names))
     (etc / "machine-id").write_text(f"{os.urandom(16).hex()}\n")
     addresses = zip(lab.networks, (host.management_ip, host.service_ip), strict=True)
-    (etc / "lab-net.batch").write_text("".join(
-        f"address add {address}/{network.subnet.prefixlen} dev {network.interface}\nlink set {network.interface} up\n"
-        for network, address in addresses
-    ))
+    (etc / "lab-net.batch").write_text(
+        "".join(
+            f"address add {address}/{network.subnet.prefixlen} dev {network.interface}\nlink set {network.interface} up\n"
+            for network, address in addresses
+        )
+    )
     key = ssh / "ssh_host_ed25519_key"
     key.unlink(missing_ok=True)
     run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", host.name, "-f", key)
@@ -45,7 +48,7 @@ def provision(lab: Lab, host: Host) -> None:
     authorized.chmod(0o600)
     user = authorized.parent.stat()
     os.chown(authorized, user.st_uid, user.st_gid)
-    _mark(lab, host).touch()                            # last: without it all of this is done again
+    _mark(lab, host).touch()  # last: without it all of this is done again
 
 
 def _folder(lab: Lab, host: Host, path: str) -> Path:

@@ -1,4 +1,5 @@
 """What the lab is called, where it keeps its state, which addresses its hosts have: defaults and environment."""
+
 from __future__ import annotations
 
 import ipaddress
@@ -10,7 +11,7 @@ from pathlib import Path
 from .process import LabError
 
 MAX_HOSTS = 4
-FIRST_ADDRESS = 11          # h1 is .11 in both networks; .1 is this machine, inside the switch
+FIRST_ADDRESS = 11  # h1 is .11 in both networks; .1 is this machine, inside the switch
 
 ENVIRONMENT = """environment:
   LAB_PREFIX    name of the lab, for a second one beside the first (tinysns-lab)
@@ -26,8 +27,8 @@ class Host:
     """One host and its addresses."""
 
     name: str
-    management_ip: str      # eth0: SSH, deploys, faults
-    service_ip: str         # eth1: clients and the service's own traffic
+    management_ip: str  # eth0: SSH, deploys, faults
+    service_ip: str  # eth1: clients and the service's own traffic
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Network:
     """One bridge in the switch, to which every host has a cable."""
 
     bridge: str
-    interface: str          # its name inside the hosts
+    interface: str  # its name inside the hosts
     subnet: ipaddress.IPv4Network
 
     @property
@@ -54,7 +55,7 @@ class Lab:
 
     prefix: str
     state: Path
-    base: Path              # the built root file system
+    base: Path  # the built root file system
     base_is_borrowed: bool  # of another lab: never built, never removed here
     data_mb: int
     apt_lines: tuple[str, ...]

@@ -1,4 +1,5 @@
 """How this machine reaches the hosts by SSH: the lab's key, its ssh_config, and whether a host answers."""
+
 from __future__ import annotations
 
 import shutil
@@ -69,7 +70,7 @@ def answers(lab: Lab, host: Host) -> bool:
 
     try:
         return network.inside(lab, greeting) == GREETING
-    except OSError:                                     # no switch, no host, no sshd yet: it does not answer
+    except OSError:  # no switch, no host, no sshd yet: it does not answer
         return False
 
 
