@@ -36,7 +36,8 @@ def provision(lab: Lab, host: Host) -> None:
     addresses = zip(lab.networks, (host.management_ip, host.service_ip), strict=True)
     (etc / "lab-net.batch").write_text(
         "".join(
-            f"address add {address}/{network.subnet.prefixlen} dev {network.interface}\nlink set {network.interface} up\n"
+            f"address add {address}/{network.subnet.prefixlen} dev {network.interface}\n"
+            f"link set {network.interface} up\n"
             for network, address in addresses
         )
     )

@@ -62,8 +62,8 @@ class Log:
         durably (0: an empty one); nothing up to it is handed out again. ``installed`` is the position at which the
         state came from another member (0: it did not); only such a state may be ahead of the log.
 
-        Raises NotFounded if the group is not in this log; Corrupt if its records do not fit, if the log begins after the
-        state, or if it ends before it; RuntimeError if the group is open already.
+        Raises NotFounded if the group is not in this log; Corrupt if its records do not fit, if the log begins after
+        the state, or if it ends before it; RuntimeError if the group is open already.
         """
 
     def write(self, writes: Sequence[Write]) -> None:
@@ -86,7 +86,7 @@ class Log:
 
 @final
 class Write:
-    """What one ``Ready`` or one ``compact`` has to put on disk. Opaque; written once and in order, with ``Log.write``."""
+    """What one ``Ready`` or one ``compact`` has to put on disk. Opaque; written once, in order, with ``Log.write``."""
 
     @property
     def sync(self) -> bool:
@@ -112,7 +112,7 @@ class Ready:
     def term(self) -> int: ...
     @property
     def messages(self) -> list[tuple[int, bytes]]:
-        """``(peer, packet)``, one packet per peer, to be sent at once, before ``write`` is on disk. Only a leader has any."""
+        """``(peer, packet)``, one per peer, to be sent at once, before ``write`` is on disk. Only leaders have any."""
 
     @property
     def snapshot(self) -> int | None:

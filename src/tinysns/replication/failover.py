@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 # A survivor that did not speak must not hold the others up: each campaigns after its rank's delay all the same. One
 # vote request that got lost costs such a delay too.
-DELAY_SECONDS = 0.015
+DELAY_SECONDS = 0.03
 DELAY_PER_RANK_SECONDS = 0.015
 ATTEMPTS = 5  # then the ordinary election timeout takes over
 
