@@ -18,7 +18,7 @@ ENVIRONMENT = """environment:
   LAB_STATE     folder for everything it keeps; not on overlayfs or NFS (/var/lib/$LAB_PREFIX)
   LAB_BASE      a built root file system of another lab, to be shared and never changed ($LAB_STATE/base)
   LAB_SUBNETS   management and service network (10.66.0.0/24,10.67.0.0/24)
-  LAB_DATA_MB   size of each host's data disk in MB (512)
+  LAB_DATA_MB   size of each host's data disk in MB (2048; only what is used takes room)
   LAB_APT       package sources instead of this machine's own: "deb URL SUITE main", one a line"""
 
 
@@ -116,7 +116,7 @@ def from_environment(environment: Mapping[str, str]) -> Lab:
     state = Path(environment.get("LAB_STATE", f"/var/lib/{prefix}"))
     if not state.is_absolute() or re.search(r"[\s:,\\\"%]", str(state)):
         raise LabError(f"LAB_STATE={str(state)!r} must be an absolute path without blanks, quotes and , : % signs")
-    data_mb = environment.get("LAB_DATA_MB", "512")
+    data_mb = environment.get("LAB_DATA_MB", "2048")
     if not data_mb.isdecimal() or int(data_mb) < 32:
         raise LabError(f"LAB_DATA_MB={data_mb!r} must be a whole number of at least 32")
     management, service = _subnets(environment.get("LAB_SUBNETS", "10.66.0.0/24,10.67.0.0/24"))

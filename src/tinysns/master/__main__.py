@@ -6,9 +6,10 @@ from pathlib import Path
 
 import click
 
-from tinysns.runtime import priority
-
-# Everything else is imported only once this process has stepped back: importing is most of a start.
+from tinysns.master import founding
+from tinysns.master.app import Master
+from tinysns.runtime.process import EXIT_USAGE, CannotStart, Process, run
+from tinysns.runtime.settings import MasterSettings, SettingsError, load
 
 CONFIG = click.argument("config", type=click.Path(path_type=Path))
 
@@ -22,16 +23,11 @@ def main() -> None:
 @CONFIG
 def serve(config: Path) -> None:
     """Serve until told to stop."""
-    from tinysns.master.app import Master
-    from tinysns.runtime.process import Process, run
-    from tinysns.runtime.settings import MasterSettings, load
-
     settings = load(config, MasterSettings)
 
     async def work(process: Process) -> None:
         await Master(settings, process).run()
 
-    priority.return_to_normal()
     sys.exit(run("master", work))
 
 
@@ -42,9 +38,6 @@ def serve(config: Path) -> None:
 @CONFIG
 def found(status: bool, invite: str | None, confirm: bool, config: Path) -> None:
     """Founding, as deploy.yml does it; see founding.py."""
-    from tinysns.master import founding
-    from tinysns.runtime.settings import MasterSettings, load
-
     settings = load(config, MasterSettings)
     if invite:
         founding.invite(settings, invite)
@@ -57,10 +50,6 @@ def found(status: bool, invite: str | None, confirm: bool, config: Path) -> None
 
 def run_command(arguments: list[str]) -> None:
     """`serve` needs not be said. Ends the process."""
-    priority.step_back()
-    from tinysns.runtime.process import EXIT_USAGE, CannotStart
-    from tinysns.runtime.settings import SettingsError
-
     if arguments and arguments[0] not in ("serve", "found") and not arguments[0].startswith("-"):
         arguments = ["serve", *arguments]
     try:

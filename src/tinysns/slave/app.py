@@ -19,6 +19,9 @@ from tinysns.wire.v1 import slave_pb2, slave_pb2_grpc
 
 SOCKET_NAME = "slave.sock"
 _DRAIN_SECONDS = 0.1
+# "At once" leaves the other masters a moment: the new one computes for half a second while it imports, and on a machine
+# with few cores that would be taken from the very milliseconds in which the others elect and clients move over.
+_STAND_ASIDE_SECONDS = 0.05
 
 
 async def run_slave(settings: SlaveSettings, process: Process) -> None:
@@ -49,7 +52,7 @@ async def run_slave(settings: SlaveSettings, process: Process) -> None:
 
 def _rules(settings: SlaveSettings) -> Rules:
     return Rules(
-        restart_delay_seconds=settings.restart_delay_seconds,
+        restart_delay_seconds=max(settings.restart_delay_seconds, _STAND_ASIDE_SECONDS),
         silence_seconds=settings.silence_seconds,
         start_seconds=settings.start_seconds,
         stop_seconds=settings.stop_seconds,
