@@ -15,7 +15,7 @@ from chaos.traffic.processes import Load
 _KILLS = 20
 _WINDOW_SECONDS = 5.0
 _SEED = 1
-_LOAD = Load(writers=2, followers=1)
+_LOAD = Load(writers=1, followers=1)
 
 
 def kill_gap(inventory: Inventory, output: Path, say: Callable[[str], None]) -> list[Measure]:
