@@ -79,6 +79,17 @@ async def test_a_member_that_fell_silent_is_not_waited_for(tmp_path: Path) -> No
         await cluster.equal()
 
 
+async def test_a_survivor_that_notices_nothing_is_told_by_the_others(tmp_path: Path) -> None:
+    async with running(tmp_path, 4, election_ms=4000) as cluster:
+        leader = await cluster.settled()
+        await leader.write(3, 1, Login("ann"))
+        slow = next(m for m in cluster.alive if m is not leader)
+        slow.links._inbox.link_lost = lambda peer: None
+        await leader.kill()
+        await until(lambda: cluster.leader is not None, "a new leader, long before the timeout", seconds=2.0)
+        await slow.write(3, 2, Login("bob"))
+
+
 async def test_one_broken_link_does_not_depose_a_healthy_leader(tmp_path: Path) -> None:
     async with running(tmp_path) as cluster:
         leader = await cluster.settled()

@@ -30,6 +30,11 @@ def rank(order: Sequence[int], lost: int, member: int) -> int:
     return (order.index(member) - order.index(lost) - 1) % size
 
 
+def quorum(order: Sequence[int]) -> int:
+    """How many members must agree."""
+    return len(order) // 2 + 1
+
+
 class Succession:
     """What one survivor knows after the loss of one leader of one term."""
 
@@ -46,7 +51,7 @@ class Succession:
         """Whether this member should campaign now: all it is connected to have spoken, they are a quorum with it, and
         its log is the best of them."""
         expected = (set(connected) | {self._me}) - {self._lost}
-        if not expected <= self._ends.keys() or len(expected) <= len(self._order) // 2:
+        if not expected <= self._ends.keys() or len(expected) < quorum(self._order):
             return False
         return max(self._ends, key=self._preference) == self._me
 

@@ -3,7 +3,7 @@
 One event loop owns the group. A turn takes everything that waits, in this order, which must hold (ARCHITECTURE.md,
 rules 1-3):
 
-1. propose what queued, as one batch
+1. notice a change of leader, then propose what queued, as one batch
 2. for each Ready: send what may go before the disk (only a leader has any), queue its write, hand committed entries
    to the applier
 3. flush: the log writer fsyncs in its thread, the next batch forms meanwhile
@@ -178,20 +178,26 @@ class Driver:
         if self._paused:
             return
         try:
+            self._notice_view()
             self._propose()
             while not self._paused and (ready := self._group.ready()) is not None:
                 self._take(ready)
+                self._notice_view()
             self.writer.flush()
         except Exception as e:  # whatever it is, a rule is broken and this member must not go on (ARCHITECTURE.md, G7)
             self._crash(e)
 
-    def _take(self, ready: Ready) -> None:
-        view = View(ready.role, ready.leader, ready.term)
+    def _notice_view(self) -> None:
+        """Before anything is handed out: what waits for a new leader goes with its first entry into one fsync."""
+        status = self._group.status()
+        view = View(status.role, status.leader, status.term)
         if view != self.view:
             old, self.view = self.view, view
             self._pieces.clear()  # what was submitted here is pending, the rest is pending where it was submitted
             self._rounds.clear()
             self._owner.view_changed(old, view)
+
+    def _take(self, ready: Ready) -> None:
         for peer, packet in ready.messages:
             self._owner.send_raft(peer, packet)
         if ready.snapshot is not None:

@@ -1,15 +1,16 @@
 """What a follower does from the moment its leader is lost until there is a new one.
 
-Loss is the end of a link or an obituary. Neither needs to be right: the leader is forgotten (so that votes are
-granted at once), and whoever campaigns asks by pre-vote first, which the others refuse as long as they hear the
-leader themselves. The rules of who campaigns are in domain/succession.py; here are their timers.
+Loss is the end of a link, an obituary, or so many others that say so that the leader has no quorum. None needs to be
+right: the leader is forgotten (so that votes are granted at once), and whoever campaigns asks by pre-vote first,
+which the others refuse as long as they hear the leader themselves. The rules of who campaigns are in
+domain/succession.py; here are their timers.
 """
 
 import asyncio
 import logging
 from collections.abc import Sequence
 
-from tinysns.domain.succession import LogEnd, Succession, rank
+from tinysns.domain.succession import LogEnd, Succession, quorum, rank
 from tinysns.replication.driver import Driver
 from tinysns.replication.links import Links
 
@@ -60,7 +61,11 @@ class Failover:
             self._consider()
         else:  # it noticed earlier than we did; of older losses nothing is kept
             self._heard = {k: v for k, v in self._heard.items() if k[1] >= lost_term}
-            self._heard.setdefault((lost_leader, lost_term), {})[peer] = end
+            told = self._heard.setdefault((lost_leader, lost_term), {})
+            told[peer] = end
+            # A leader that so many have lost has no quorum left to commit with: no need to notice it oneself.
+            if len(told) > len(self._order) - quorum(self._order) and lost_term == self._driver.view.term:
+                self.leader_lost(lost_leader, f"told by {sorted(told)}")
 
     def leader_known(self) -> None:
         """There is a leader (again)."""

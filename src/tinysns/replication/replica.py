@@ -193,8 +193,7 @@ class Replica:
         if new.leader and (new.leader, new.term) != (old.leader, old.term):
             self.failover.leader_known()
             self._reads.again()
-            # not before the driver has finished this turn: it drops what was queued under the old view
-            self._loop.call_soon(self._resubmit, "leader")
+            self._resubmit("leader")
         self._watch_contact(self._loop.time())
         self._tell_change()
 
