@@ -34,6 +34,10 @@ from tinysns.wire.v1 import master_pb2_grpc, router_pb2, slave_pb2, slave_pb2_gr
 
 log = logging.getLogger(__name__)
 
+_OWN_SERVICES = (
+    pb.DESCRIPTOR.services_by_name["Master"].full_name,
+    slave_pb2.DESCRIPTOR.services_by_name["Obituaries"].full_name,
+)
 HAND_OVER_SECONDS = 1.0
 DRAIN_SECONDS = 0.3
 ROOM_SECONDS = 0.5
@@ -145,9 +149,7 @@ class Master:
         master_pb2_grpc.add_MasterServicer_to_server(MasterService(me, replica, links, sources), server.grpc)
         slave_pb2_grpc.add_ObituariesServicer_to_server(ObituaryService(replica), server.grpc)
         try:
-            await server.start(
-                [settings.listen], (*services.names, _name(pb, "Master"), _name(slave_pb2, "Obituaries"))
-            )
+            await server.start([settings.listen], (*services.names, *_OWN_SERVICES))
         except PortInUse as e:
             raise CannotStart(str(e)) from e
         for peer in peers:
@@ -212,7 +214,3 @@ class Master:
                 rank=[m.name for m in settings.members].index(settings.name) + 1,
             ),
         )
-
-
-def _name(module: object, service: str) -> str:
-    return str(module.DESCRIPTOR.services_by_name[service].full_name)  # type: ignore[attr-defined]  # generated
