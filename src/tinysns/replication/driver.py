@@ -122,6 +122,12 @@ class Driver:
             self._group.campaign()
             self._turn()
 
+    def campaign_now(self) -> None:
+        """Asks for votes at once: only when a quorum has lost the leader, so that the answer to a pre-vote is known."""
+        if not self._paused and not self.view.leads:
+            self._group.campaign_now()
+            self._turn()
+
     def transfer_leader(self) -> int:
         """As leader: hands over to the follower with the most complete log; needs no disk. Returns it, 0 for none."""
         me = self.view.leader

@@ -2,13 +2,14 @@
 
 Loss is the end of a link, an obituary, or so many others that say so that the leader has no quorum. None needs to be
 right: the leader is forgotten (so that votes are granted at once), and whoever campaigns asks by pre-vote first,
-which the others refuse as long as they hear the leader themselves. The rules of who campaigns are in
+which the others refuse as long as they hear the leader themselves. One exception: whoever comes first because a quorum
+has told it of the same loss knows what a pre-vote would say, and goes without. The rules of who campaigns are in
 domain/succession.py; here are their timers.
 """
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from tinysns.domain.succession import LogEnd, Succession, quorum, rank
 from tinysns.replication.driver import Driver
@@ -81,7 +82,7 @@ class Failover:
     def _consider(self) -> None:
         if self._succession is not None and self._succession.is_mine(self._links.connected()):
             self._succession = None  # once; after that the timers
-            self._campaign()
+            self._campaign(self._driver.campaign_now)
 
     def _arm(self, delay_seconds: float, attempts: int) -> None:
         if self._timer is not None:
@@ -92,11 +93,11 @@ class Failover:
         self._timer = None
         if self._lost is None or self._driver.view.leads or self._driver.view.leader not in (0, self._lost[0]):
             return
-        self._campaign()
+        self._campaign(self._driver.campaign)
         if attempts > 1:
             self._arm(DELAY_PER_RANK_SECONDS * len(self._order), attempts - 1)
 
-    def _campaign(self) -> None:
+    def _campaign(self, begin: Callable[[], None]) -> None:
         if self.may_campaign:
             log.info("campaign, the log ends at %s", self._driver.log_end())
-            self._driver.campaign()
+            begin()
