@@ -8,7 +8,7 @@ WINDOWS ?= 12
 WINDOW_SECONDS ?= 8
 RUST := --manifest-path native/raftlog/Cargo.toml
 
-.PHONY: help demo test setup setup-test wheel wire lab deploy chaos bench lint format clean
+.PHONY: help demo demo-three test setup setup-test wheel wire lab deploy chaos bench lint format clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -18,6 +18,15 @@ demo: setup  ## everything: four hosts, deployed, clients, kills, a report
 	@echo "==> deploy"; ansible-playbook deploy.yml
 	@echo "==> $(WINDOWS) kills, one in each $(WINDOW_SECONDS) s, while clients post and read"
 	lab/hosts exec $(VENV)/sns-chaos run --windows $(WINDOWS) --window-seconds $(WINDOW_SECONDS)
+
+demo-three: export LAB_PREFIX := tinysns-lab-three
+demo-three: setup  ## the same with three hosts, in a lab of its own beside the other one
+	@echo "==> three hosts"; lab/hosts up --hosts 3
+	@echo "==> deploy"; ansible-playbook -i inventory/lab-three.yml deploy.yml
+	@echo "==> $(WINDOWS) kills, one in each $(WINDOW_SECONDS) s, while clients post and read"
+	lab/hosts exec $(VENV)/sns-chaos run -i inventory/lab-three.yml \
+	  --windows $(WINDOWS) --window-seconds $(WINDOW_SECONDS)
+	@echo "==> to use it: export LAB_PREFIX=$(LAB_PREFIX); to remove it: LAB_PREFIX=$(LAB_PREFIX) lab/hosts purge"
 
 test: setup-test  ## all tests: unit, native, loopback, lab
 	scripts/run_tests

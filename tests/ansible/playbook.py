@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,12 +37,12 @@ class Outcome:
         return {host for host, *_ in _RECAP.findall(self.output)}
 
 
-def play(playbook: str, *arguments: str, seconds: float = 300) -> Outcome:
+def play(playbook: str, *arguments: str, seconds: float = 300, environment: Mapping[str, str] = os.environ) -> Outcome:
     """Runs it without a terminal; `seconds` is its deadline."""
     command = [str(BIN / "ansible-playbook"), playbook, *arguments]
-    environment = os.environ | {"ANSIBLE_NOCOLOR": "1", "ANSIBLE_CONFIG": str(REPOSITORY / "ansible.cfg")}
+    own = {"ANSIBLE_NOCOLOR": "1", "ANSIBLE_CONFIG": str(REPOSITORY / "ansible.cfg")}
     done = subprocess.run(
-        command, cwd=REPOSITORY, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        command, cwd=REPOSITORY, env={**environment, **own}, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT, text=True, timeout=seconds, check=False,
     )  # fmt: skip
     return Outcome(done.returncode, done.stdout)

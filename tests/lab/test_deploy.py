@@ -90,6 +90,15 @@ def test_a_deploy_that_was_interrupted_before_the_restart_is_finished_by_the_nex
     assert changed == [False, True, False, False]
 
 
+def test_another_number_of_masters_is_refused_before_anything_is_changed() -> None:
+    before = main_pids("tinysns-slave")
+    outcome, _ = deploy("-i", "inventory/lab-three.yml")
+    assert outcome.status != 0
+    assert "founded with the masters h1=1,h2=2,h3=3,h4=4, and the inventory now has h1=1,h2=2,h3=3:" in outcome.prose
+    assert outcome.changed == {}
+    assert main_pids("tinysns-slave") == before
+
+
 @pytest.fixture
 def lost_disk() -> Iterator[str]:
     """h4 with an empty data directory, until the test ends."""

@@ -1,8 +1,6 @@
 """The lab itself: it comes up, recovers from being killed, and its power cut loses exactly what was not fsynced.
 
-All of this happens in a second lab beside the usual one, with names, addresses and state of its own, so that nothing
-of what is deployed there is disturbed.  It borrows the usual lab's root file system if that is built, else it builds
-its own.
+All of this happens in a second lab beside the usual one, with names, addresses and state of its own: see second.py.
 """
 
 from __future__ import annotations
@@ -20,43 +18,22 @@ from pathlib import Path
 
 import pytest
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(REPOSITORY / "lab"))  # the lab is no part of the installed package
-
-from tinylab import image, settings  # noqa: E402  (found through the line above)
+from tests.lab import second
+from tests.lab.second import REPOSITORY
 
 pytestmark = pytest.mark.lab
 
 PREFIX = "labt"
 STATE = Path("/var/lib", PREFIX)
-COMMAND_SECONDS = 180.0  # a first build of the root file system included
 SILENCE_SECONDS = 1.0
 
 
 def environment() -> dict[str, str]:
-    usual = settings.from_environment({})
-    own = {
-        "LAB_PREFIX": PREFIX,
-        "LAB_STATE": str(STATE),
-        "LAB_SUBNETS": "10.76.0.0/24,10.77.0.0/24",
-        "LAB_DATA_MB": "64",
-    }
-    borrowed = {"LAB_BASE": str(usual.base)} if image.is_built(usual) else {}
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("LAB_") or name == "LAB_APT"}
-    return inherited | own | borrowed
+    return second.environment(PREFIX, LAB_STATE=str(STATE), LAB_SUBNETS="10.76.0.0/24,10.77.0.0/24", LAB_DATA_MB="64")
 
 
 def hosts(*arguments: str, repository: Path = REPOSITORY) -> subprocess.CompletedProcess[str]:
-    """Run lab/hosts without a terminal, whatever comes of it."""
-    return subprocess.run(
-        [repository / "lab/hosts", *arguments],
-        env=environment(),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=COMMAND_SECONDS,
-        check=False,
-    )
+    return second.hosts(environment(), *arguments, repository=repository)
 
 
 def good(*arguments: str) -> str:
