@@ -5,6 +5,7 @@ from tinysns.client.codec import Listing, TimelinePost
 from tinysns.client.errors import Definite, Indefinite, Refusal, SnsError, Unreachable
 from tinysns.client.routes import Route
 from tinysns.client.session import Limits, Session
+from tinysns.client.waits import Wait
 
 __all__ = [
     "Client",
@@ -18,4 +19,5 @@ __all__ = [
     "SnsError",
     "TimelinePost",
     "Unreachable",
+    "Wait",
 ]

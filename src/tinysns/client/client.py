@@ -10,7 +10,7 @@ async with Client(["10.67.0.11:3010"]) as client:
 
 import asyncio
 import secrets
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from types import TracebackType
 from typing import Self
@@ -26,6 +26,7 @@ from tinysns.client.outbox import Outbox
 from tinysns.client.routes import Route, Routes
 from tinysns.client.session import Limits, Session
 from tinysns.client.timeline import HEARTBEAT_MS, batches_of, final_error
+from tinysns.client.waits import Wait, Waits
 from tinysns.domain.names import Refused, check_name
 from tinysns.domain.writes import SESSION_WINDOW
 from tinysns.runtime.tasks import Tasks
@@ -36,20 +37,30 @@ class Client:
     """Warm channels to all masters and an open ear for changes of the route. Belongs to one event loop.
 
     `routers`: literal "address:port" of one or more routers; one that answers is enough.
+    `on_wait`: is called when a call or a timeline has waited for `Limits.notice_seconds`, and once more (`over`) when
+    nothing waits any more; one pair of calls for each outage. It runs on the event loop: it must not block or raise.
     """
 
-    def __init__(self, routers: Sequence[str], *, limits: Limits | None = None) -> None:
+    def __init__(
+        self,
+        routers: Sequence[str],
+        *,
+        limits: Limits | None = None,
+        on_wait: Callable[[Wait], None] | None = None,
+    ) -> None:
         if not routers:
             raise ValueError("a client needs the address of at least one router")
         self._limits = limits or Limits()
         self._tasks = Tasks(self._crashed)
         self._masters = Masters(self._tasks, self._limits.try_seconds)
         self._routes = Routes(routers, self._masters.set_route)
+        self._waits = Waits(on_wait, self._limits.notice_seconds)
         self._sessions: list[Session] = []
 
     async def __aenter__(self) -> Self:
         """Raises Unreachable if no router answers."""
-        await self._routes.find(self._limits.connect_seconds)
+        with self._waits.waiting("the way to the service"):
+            await self._routes.find(self._limits.connect_seconds)
         await self._masters.connect(self._limits.try_seconds)
         self._tasks.start("watch the route", self._routes.watch())
         return self
@@ -77,7 +88,7 @@ class Client:
 
     def session(self, window: int = SESSION_WINDOW) -> Session:
         """A new session, which lives until the client is left. `window`: the most writes in flight."""
-        session = Session(self._masters, self._tasks, self._limits, Outbox(_new_session_id), window)
+        session = Session(self._masters, self._tasks, self._limits, self._waits, Outbox(_new_session_id), window)
         self._sessions.append(session)
         return session
 
@@ -98,9 +109,11 @@ class Client:
     ) -> AsyncGenerator[list[TimelinePost]]:
         """The same in batches as they arrive, which is faster. An empty batch: there is nothing more right now."""
         _check_name(user)
-        async with aclosing(batches_of(self._masters, user, after_position, only, heartbeat_ms)) as batches:
-            async for batch in batches:
-                yield batch
+        with self._waits.waiting(f"the timeline of {user!r}") as waiting:
+            reading = batches_of(self._masters, waiting, user, after_position, only, heartbeat_ms)
+            async with aclosing(reading) as batches:
+                async for batch in batches:
+                    yield batch
 
     async def history(self, user: str, after_position: int = 0, *, only: Sequence[str] = ()) -> list[TimelinePost]:
         """All posts of the timeline up to now. Raises Unreachable, Definite."""
@@ -122,6 +135,10 @@ class Client:
     async def list(self, user: str) -> Listing:
         """Linearizable: it shows every write that was answered before the call. Raises Unreachable, Definite."""
         _check_name(user)
+        with self._waits.waiting("a list"):
+            return await self._list(user)
+
+    async def _list(self, user: str) -> Listing:
         leave, pace = "", Pace(self._masters)
         try:
             async with asyncio.timeout(self._limits.deadline_seconds):

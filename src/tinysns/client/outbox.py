@@ -55,6 +55,11 @@ class Outbox:
         """How many writes were sent and not answered."""
         return len(self._on_the_way)
 
+    @property
+    def awaited(self) -> bool:
+        """Whether somebody still waits for an answer."""
+        return any(not item.future.done() for items in (self._on_the_way.values(), self._waiting) for item in items)
+
     def add(self, item: Item) -> None:
         self._waiting.append(item)
 

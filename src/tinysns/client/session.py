@@ -20,6 +20,7 @@ from tinysns.client.errors import Definite, Unreachable, refusal
 from tinysns.client.links import Link, cancelled_from_outside
 from tinysns.client.masters import Masters, Pace
 from tinysns.client.outbox import Item, Next, Outbox
+from tinysns.client.waits import Waits
 from tinysns.domain.names import Refused, check_name, check_texts
 from tinysns.domain.writes import SESSION_WINDOW, Answer, Follow, Login, Post, Unfollow, Write
 from tinysns.runtime.tasks import Tasks
@@ -33,6 +34,7 @@ class Limits:
     deadline_seconds: float = 10.0  # of a whole call; a failover takes some 10 ms, an election by timeout under 1 s
     try_seconds: float = 0.2  # of one try on one master, without any answer from it
     connect_seconds: float = 3.0  # until a router has answered: longer than a router needs to be restarted
+    notice_seconds: float = 1.0  # what waits for longer is told to on_wait; a failover is far shorter
 
 
 class _End(Enum):
@@ -46,17 +48,19 @@ class _End(Enum):
 class Session:
     """Made by Client.session(). Writes take effect in the order of the calls. Belongs to one event loop."""
 
-    def __init__(self, masters: Masters, tasks: Tasks, limits: Limits, outbox: Outbox, window: int) -> None:
+    def __init__(
+        self, masters: Masters, tasks: Tasks, limits: Limits, waits: Waits, outbox: Outbox, window: int
+    ) -> None:
         if not 1 <= window <= SESSION_WINDOW:
             raise ValueError(f"a window has room for 1 to {SESSION_WINDOW} writes, not {window}")
         self._masters, self._tasks, self._limits, self._outbox, self._window = masters, tasks, limits, outbox, window
         self._pace = Pace(masters)
+        self._waiting = waits.waiting("a write")
         self._runner: asyncio.Task[None] | None = None
         self._closed = False
         self._work = asyncio.Event()
         self._room = asyncio.Event()
         self._stream: _Stream | None = None
-        self._trouble = ""  # what the last failed try said
 
     @property
     def master(self) -> str:
@@ -112,6 +116,8 @@ class Session:
         item = Item(write, loop.create_future())
         timer = loop.call_later(deadline_seconds or self._limits.deadline_seconds, self._expire, item)
         item.future.add_done_callback(lambda _: timer.cancel())
+        if not self._outbox.awaited:
+            self._waiting.begin()
         self._outbox.add(item)
         if self._stream:
             self._stream.pump()
@@ -138,14 +144,20 @@ class Session:
         """Nobody will bring the answers any more."""
         self._closed = True
         self._outbox.close(sentence)
-        self._room.set()
+        self._settled()
 
     def _expire(self, item: Item) -> None:
         self._outbox.expire(item, f"the service did not answer a write before its deadline{self._because()}")
+        self._settled()
+
+    def _settled(self) -> None:
+        """Some write was answered or has failed."""
         self._room.set()
+        if not self._outbox.awaited:
+            self._waiting.end()
 
     def _because(self) -> str:
-        return f" ({self._trouble})" if self._trouble else ""
+        return f" ({self._waiting.reason})" if self._waiting.reason else ""
 
     async def _run(self) -> None:
         leave, end = "", _End.MOVE
@@ -170,19 +182,20 @@ class Session:
                 for a in answers.answers:
                     if self._outbox.answered(a.number, codec.decode_answer(a), a.detail) is Next.NEW_STREAM:
                         return _End.AGAIN
-                self._room.set()
+                self._waiting.begin()
+                self._settled()
                 stream.pump()
                 if stream.moved:
                     return _End.MOVE
-            self._trouble = f"{link.address} ended the stream"
+            self._waiting.reason = f"{link.address} ended the stream"
         except grpc.aio.AioRpcError as e:
-            self._trouble = f"{link.address}: {e.details() or e.code().name}"
+            self._waiting.reason = f"{link.address}: {e.details() or e.code().name}"
         except asyncio.CancelledError:
             if cancelled_from_outside():
                 raise
             if stream.moved:
                 return _End.MOVE
-            self._trouble = f"{link.address} does not answer"
+            self._waiting.reason = f"{link.address} does not answer"
         finally:
             self._stream = None
             self._room.set()

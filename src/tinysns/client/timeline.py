@@ -10,6 +10,7 @@ from tinysns.client.codec import TimelinePost
 from tinysns.client.errors import Definite
 from tinysns.client.links import Link, cancelled_from_outside
 from tinysns.client.masters import Masters, Pace
+from tinysns.client.waits import Waiting
 from tinysns.wire.v1 import sns_pb2
 
 HEARTBEAT_MS = 200
@@ -33,10 +34,11 @@ def final_error(error: grpc.aio.AioRpcError) -> Definite | None:
 
 
 async def batches_of(
-    masters: Masters, user: str, after_position: int, only: Sequence[str], heartbeat_ms: int
+    masters: Masters, waiting: Waiting, user: str, after_position: int, only: Sequence[str], heartbeat_ms: int
 ) -> AsyncGenerator[list[TimelinePost]]:
     """The posts as they come, in batches; an empty one says that nothing more is there right now. Never ends by itself.
 
+    A reader that is slow to take a batch stops the stream (gRPC's flow control), so that nothing piles up anywhere.
     Raises Definite, e.g. for an unknown user.
     """
     cursor, leave, pace = after_position, "", Pace(masters)
@@ -46,20 +48,25 @@ async def batches_of(
         heard = False
         try:
             async for message in stream.call:
-                stream.heard()
                 heard = True
                 pace.answered()
                 posts = codec.decode_posts(message, cursor)
                 if posts:
                     cursor = posts[-1].position
                 if posts or not message.posts:
+                    stream.pause()  # the silence is the reader's now
+                    waiting.end()
                     yield posts
+                stream.resume()
+                waiting.begin()
         except grpc.aio.AioRpcError as e:
             if error := final_error(e):
                 raise error from None
+            waiting.reason = f"{link.address}: {e.details() or e.code().name}"
         except asyncio.CancelledError:
             if cancelled_from_outside():
                 raise
+            waiting.reason = f"{link.address} does not answer"
         finally:
             stream.close()
         leave = link.address
@@ -75,11 +82,18 @@ class _Stream:
         self._loop = asyncio.get_running_loop()
         self._silence_seconds = _SILENT_HEARTBEATS * heartbeat_ms / 1000
         self._heard_at = self._loop.time()
+        self._paused = False
         request = sns_pb2.TimelineRequest(user=user, after_position=cursor, heartbeat_ms=heartbeat_ms)
         self.call = calls.timeline(link.channel)(request)
         self._watchdog = self._loop.call_later(self._silence_seconds, self._watch)
 
-    def heard(self) -> None:
+    def pause(self) -> None:
+        """Nobody listens: silence means nothing."""
+        self._paused = True
+
+    def resume(self) -> None:
+        """Something was heard, and somebody listens for more."""
+        self._paused = False
         self._heard_at = self._loop.time()
 
     def close(self) -> None:
@@ -87,7 +101,7 @@ class _Stream:
         self.call.cancel()
 
     def _watch(self) -> None:
-        silent_seconds = self._loop.time() - self._heard_at
+        silent_seconds = 0.0 if self._paused else self._loop.time() - self._heard_at
         if silent_seconds >= self._silence_seconds:
             self._link.doubt()
             self.call.cancel()
