@@ -15,14 +15,13 @@ from contextlib import aclosing
 from types import TracebackType
 from typing import Self
 
-import grpc
-
 from tinysns.client import calls, codec
 from tinysns.client.codec import Listing, TimelinePost
 from tinysns.client.errors import Definite, Unreachable
-from tinysns.client.links import cancelled_from_outside
-from tinysns.client.masters import Masters, Pace
+from tinysns.client.links import Link
+from tinysns.client.masters import Masters
 from tinysns.client.outbox import Outbox
+from tinysns.client.retrying import ask_masters
 from tinysns.client.routes import Route, Routes
 from tinysns.client.session import Limits, Session
 from tinysns.client.timeline import HEARTBEAT_MS, batches_of, final_error
@@ -139,25 +138,15 @@ class Client:
             return await self._list(user)
 
     async def _list(self, user: str) -> Listing:
-        leave, pace = "", Pace(self._masters)
+        request = sns_pb2.ListRequest(user=user)
+
+        async def ask(link: Link, seconds: float) -> sns_pb2.ListReply:
+            return await calls.list_users(link.channel)(request, timeout=seconds)
+
         try:
             async with asyncio.timeout(self._limits.deadline_seconds):
-                while True:
-                    link = await self._masters.pick(leave)
-                    try_seconds = self._limits.try_seconds * pace.patience
-                    try:
-                        request = sns_pb2.ListRequest(user=user)
-                        return codec.decode_listing(await calls.list_users(link.channel)(request, timeout=try_seconds))
-                    except grpc.aio.AioRpcError as e:
-                        if error := final_error(e):
-                            raise error from None
-                        if e.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
-                            link.doubt()
-                    except asyncio.CancelledError:
-                        if cancelled_from_outside():
-                            raise
-                    leave = link.address
-                    await pace.before_next()
+                reply = await ask_masters(self._masters, self._limits.try_seconds, ask, final_error)
+                return codec.decode_listing(reply)
         except TimeoutError:
             raise Unreachable(f"no master has answered in time (tried {', '.join(self.masters)})") from None
 

@@ -76,8 +76,10 @@ class Masters:
 
     async def changed(self, seconds: float) -> None:
         """Returns on the next change of the route or of a link, after `seconds` at the latest."""
+        # Not wait_for: in Python 3.11 it loses a cancellation that meets the change in the same turn of the loop.
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._changed.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._changed.wait()
 
     def _tell(self) -> None:
         self._changed.set()
