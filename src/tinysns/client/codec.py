@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from tinysns.domain.writes import Answer, Follow, Login, Outcome, Post, Unfollow, Write
+from tinysns.domain.writes import Answer, Outcome
 from tinysns.wire.v1 import sns_pb2
 
 
@@ -23,18 +23,6 @@ class Listing:
     users: tuple[str, ...]
     followers: tuple[str, ...]
     following: tuple[str, ...]
-
-
-def encode(session: int, number: int, write: Write) -> sns_pb2.Command:
-    match write:
-        case Post(author, texts):
-            return sns_pb2.Command(session=session, number=number, post=sns_pb2.Post(author=author, texts=texts))
-        case Login(user):
-            return sns_pb2.Command(session=session, number=number, login=sns_pb2.Login(user=user))
-        case Follow(user, target):
-            return sns_pb2.Command(session=session, number=number, follow=sns_pb2.Follow(user=user, target=target))
-        case Unfollow(user, target):
-            return sns_pb2.Command(session=session, number=number, unfollow=sns_pb2.Unfollow(user=user, target=target))
 
 
 def decode_answer(answer: sns_pb2.Answer) -> Answer:

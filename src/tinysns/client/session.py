@@ -21,8 +21,9 @@ from tinysns.client.links import Link, cancelled_from_outside
 from tinysns.client.masters import Masters, Pace
 from tinysns.client.outbox import Item, Next, Outbox
 from tinysns.client.waits import Waits
-from tinysns.domain.names import Refused, check_name, check_texts
-from tinysns.domain.writes import SESSION_WINDOW, Answer, Follow, Login, Post, Unfollow, Write
+from tinysns.codec import command_to_wire
+from tinysns.domain.names import Refused
+from tinysns.domain.writes import SESSION_WINDOW, Answer, Command, Follow, Login, Post, Unfollow, Write, check_write
 from tinysns.runtime.tasks import Tasks
 from tinysns.wire.v1 import sns_pb2
 
@@ -245,7 +246,7 @@ class _Stream:
         self.call.cancel()
 
     def _send(self, item: Item) -> None:
-        self._outgoing.put_nowait(codec.encode(self._outbox.session, item.number, item.write))
+        self._outgoing.put_nowait(command_to_wire(Command(self._outbox.session, item.number, item.write)))
 
     def _watch(self) -> None:
         silent_seconds = self._loop.time() - self._waiting_since if self._outbox.on_the_way else 0.0
@@ -271,14 +272,6 @@ async def _requests(outgoing: "asyncio.Queue[sns_pb2.Command | None]") -> AsyncI
 def _check(write: Write) -> None:
     """Refuses here what the service would refuse, so that no number is ever given to it. Raises Definite."""
     try:
-        match write:
-            case Login(user):
-                check_name(user)
-            case Follow(user, target) | Unfollow(user, target):
-                check_name(user)
-                check_name(target)
-            case Post(author, texts):
-                check_name(author)
-                check_texts(texts)
+        check_write(write)
     except Refused as e:
         raise Definite(str(e)) from None

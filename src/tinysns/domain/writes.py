@@ -15,6 +15,8 @@ Sessions are forgotten by log position only, never by a clock.
 from dataclasses import dataclass
 from enum import IntEnum
 
+from tinysns.domain.names import check_name, check_texts
+
 # Answers remembered for each session, and so the most writes that a session may have in flight.
 SESSION_WINDOW = 64
 # A session unused for so many log entries is forgotten.
@@ -59,6 +61,19 @@ class Post:
 
 
 Write = Login | Follow | Unfollow | Post
+
+
+def check_write(write: Write) -> None:
+    """Raises Refused unless all names and texts of the write may be what they are."""
+    match write:
+        case Login(user):
+            check_name(user)
+        case Follow(user, target) | Unfollow(user, target):
+            check_name(user)
+            check_name(target)
+        case Post(author, texts):
+            check_name(author)
+            check_texts(texts)
 
 
 @dataclass(frozen=True, slots=True)

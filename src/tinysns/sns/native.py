@@ -8,6 +8,7 @@ from collections import deque
 
 import grpc
 
+from tinysns.codec import command_from_wire
 from tinysns.domain.names import Refused
 from tinysns.domain.writes import SESSION_WINDOW, Answer, Command, Outcome
 from tinysns.replication.interface import Submitter
@@ -16,7 +17,6 @@ from tinysns.sns.counters import Counters
 from tinysns.sns.fanout import Hub
 from tinysns.sns.reads import Reads
 from tinysns.sns.timelines import Timelines, unknown_user
-from tinysns.storage.entries import command_from_wire
 from tinysns.wire.v1 import sns_pb2
 
 # Hundreds of streams with shorter ones would cost a master most of its time.
