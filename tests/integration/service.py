@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 import grpc
@@ -40,13 +40,28 @@ async def until(condition: Callable[[], Awaitable[object]], what: str, seconds: 
 
 
 class Service:
-    """`hosts` hosts, named h1, h2 ...; the router belongs to h1."""
+    """`hosts` hosts, named h1, h2 ...; the router belongs to h1, each of the others has a deputy.
 
-    def __init__(self, folder: Path, hosts: int = 3, slave_settings: str = "", consensus: str = "") -> None:
+    `run_master`: how Python starts a master. `policy`: of the routers. `dialect`: of the masters, theirs by default.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        hosts: int = 3,
+        slave_settings: str = "",
+        consensus: str = "",
+        run_master: Sequence[str] = ("-m", "tinysns.master"),
+        policy: str = "available",
+        dialect: str = "",
+    ) -> None:
         self.folder = folder
         self.names = [f"h{i}" for i in range(1, hosts + 1)]
-        router, *others = free_ports(1 + 2 * hosts)
-        self.router = f"127.0.0.1:{router}"
+        ports = free_ports(3 * hosts)
+        others, routing = ports[: 2 * hosts], [f"127.0.0.1:{port}" for port in ports[2 * hosts :]]
+        self.router = routing[0]
+        self.deputies = dict(zip(self.names[1:], routing[1:], strict=True))
+        self.routers = tuple(routing)
         self.masters = {n: f"127.0.0.1:{others[2 * i]}" for i, n in enumerate(self.names)}
         self.slaves = {n: f"127.0.0.1:{others[2 * i + 1]}" for i, n in enumerate(self.names)}
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
@@ -59,15 +74,19 @@ class Service:
             host = folder / name
             (host / "data").mkdir(parents=True)
             (host / "run").mkdir()
-            common = f'name = "{name}"\nruntime = "{host}/run"\nrouters = ["{self.router}"]\n'
+            common = f'name = "{name}"\nruntime = "{host}/run"\nrouters = {json.dumps(self.routers)}\n'
             master = f'listen = "{self.masters[name]}"\ndata = "{host}/data"\nreserve_mb = 1\n'
+            if dialect:
+                master += f'dialect = "{dialect}"\n'
             (host / "master.toml").write_text(common + master + tables)
-            command = json.dumps([sys.executable, "-m", "tinysns.master", str(host / "master.toml")])
+            command = json.dumps([sys.executable, *run_master, str(host / "master.toml")])
             slave = f'listen = "{self.slaves[name]}"\nmaster_command = {command}\n{slave_settings}\n'
-            (host / "slave.toml").write_text(common + slave + members)
-        (folder / "router.toml").write_text(
-            f'name = "h1"\nlisten = "{self.router}"\nrouters = ["{self.router}"]\n{members}'
-        )
+            deputy = ""
+            if name in self.deputies:
+                deputy = f'[deputy]\nlisten = "{self.deputies[name]}"\npolicy = "{policy}"\n'
+            (host / "slave.toml").write_text(common + slave + members + deputy)
+        router = f'name = "h1"\nlisten = "{self.router}"\npolicy = "{policy}"\n'
+        (folder / "router.toml").write_text(f"{router}routers = {json.dumps(self.routers)}\n{members}")
 
     def found(self) -> None:
         for name in self.names:
@@ -115,7 +134,8 @@ class Service:
         os.kill(self.master_pid(name), signal.SIGKILL)
 
     def client(self) -> Client:
-        return Client([self.router])
+        """Knows all routers, as clients on the hosts do."""
+        return Client(self.routers)
 
     async def master_status(self, name: str) -> master_pb2.MasterStatus | None:
         """None while it does not answer."""
@@ -138,18 +158,22 @@ class Service:
         return next(s.name for s in found if s is not None and s.role == master_pb2.LEADER)
 
     async def ready(self) -> None:
-        """Returns once all masters serve, and the router sends clients to them."""
+        """Returns once all masters serve, and the router and its deputies send clients to them."""
         await self.leader()
 
         async def routed() -> bool:
-            async with grpc.aio.insecure_channel(self.router) as channel:
-                try:
-                    route = await router_pb2_grpc.RouterStub(channel).GetRoute(router_pb2.RouteRequest(), timeout=1)
-                except grpc.aio.AioRpcError:
-                    return False
-                return len(route.backups) == len(self.names) - 1
+            routes = await asyncio.gather(*(self.route(router) for router in self.routers))
+            return all(route is not None and len(route.backups) == len(self.names) - 1 for route in routes)
 
-        await until(routed, "the router knows all masters")
+        await until(routed, "all routers know all masters")
+
+    async def route(self, router: str) -> router_pb2.Route | None:
+        """As a new client gets it from this router; None while that has none."""
+        async with grpc.aio.insecure_channel(router) as channel:
+            try:
+                return await router_pb2_grpc.RouterStub(channel).GetRoute(router_pb2.RouteRequest(), timeout=1)
+            except grpc.aio.AioRpcError:
+                return None
 
     async def digests_agree(self) -> str:
         """The digest of all masters, once they stand at one position."""

@@ -15,7 +15,7 @@ def say(routing: Routing, rank: int, *, leader: int, term: int) -> None:
 
 
 async def test_a_slow_reader_gets_the_newest_route_and_none_in_between() -> None:
-    routing = Routing(Self((), "available", 0), 1.0, Random(1))
+    routing = Routing(Self("h1", (), "available", 0), 1.0, Random(1))
     async with contextlib.aclosing(routing.routes()) as routes:
         first = asyncio.create_task(anext(routes))
         await asyncio.sleep(0)

@@ -3,7 +3,6 @@
 import argparse
 import sys
 from pathlib import Path
-from random import Random
 
 from tinysns.router.app import run_router
 from tinysns.runtime.process import EXIT_USAGE, Process, run
@@ -21,7 +20,7 @@ def main() -> int:
         return EXIT_USAGE
 
     async def work(process: Process) -> None:
-        await run_router(settings, process, Random())
+        await run_router(settings, process)
 
     return run("router", work)
 

@@ -29,6 +29,7 @@ NOBODY_LEFT = "no master is connected to this router; try another router, and se
 class Self:
     """What does not change about this router."""
 
+    name: str  # the host that it runs on
     routers: tuple[str, ...]  # all of them, this one included
     policy: str
     started_unix_ns: int  # for display
@@ -182,6 +183,8 @@ class RouterService(router_pb2_grpc.RouterServicer):
             masters=[_known_master(k) for k in self._routing.table.known()],
             router_started_unix_ns=self._routing.me.started_unix_ns,
             router_pid=os.getpid(),
+            router_name=self._routing.me.name,
+            routers=self._routing.me.routers,
         )
 
 

@@ -56,6 +56,7 @@ class MasterSettings:
     routers: tuple[str, ...]
     hold_seconds: float = 10.0  # how long a call without a deadline waits for a leader
     reserve_mb: int = 64  # less free space than this: hand leadership over
+    dialect: str = "spring2019"  # or "fall2022": the texts that clients of csce438.SNSService compare replies with
     consensus: Consensus = field(default_factory=Consensus)
 
     @property
@@ -65,6 +66,25 @@ class MasterSettings:
 
     def __post_init__(self) -> None:
         _check_members(self.name, self.members)
+        if self.dialect not in ("spring2019", "fall2022"):
+            raise ValueError(f"dialect is 'spring2019' or 'fall2022', not {self.dialect!r}")
+
+
+@dataclass(config=_STRICT, kw_only=True)
+class RoutingSettings:
+    """How routers route: the router, and the deputies in the slaves. The same everywhere, but for `listen`."""
+
+    listen: str
+    policy: str = "available"  # or "balanced"
+    # A master that says nothing for so long is not offered to clients. It speaks each 0.4 s; one that is only slow is
+    # not worth a detour, and one that hangs costs a client one try.
+    silence_seconds: float = 1.5
+    hold_seconds: float = 10.0  # how long a relayed call without a deadline waits for a master
+    seed: int | None = None  # of the choice between masters that are equally loaded; none: another one at each start
+
+    def __post_init__(self) -> None:
+        if self.policy not in ("available", "balanced"):
+            raise ValueError(f"policy is 'available' or 'balanced', not {self.policy!r}")
 
 
 @dataclass(config=_STRICT)
@@ -81,25 +101,19 @@ class SlaveSettings:
     silence_seconds: float = 3.0  # a master that says nothing for so long is killed and replaced
     start_seconds: float = 60.0  # the same for one that has not said anything yet: replaying a long log takes time
     stop_seconds: float = 8.0  # between SIGTERM and SIGKILL when both are stopped in order
+    deputy: RoutingSettings | None = None  # none on the router's host
 
     def __post_init__(self) -> None:
         _check_members(self.name, self.members)
 
 
-@dataclass(config=_STRICT)
-class RouterSettings:
+@dataclass(config=_STRICT, kw_only=True)
+class RouterSettings(RoutingSettings):
     """/etc/tinysns/router.toml"""
 
     name: str
-    listen: str
     members: tuple[Member, ...]
     routers: tuple[str, ...]
-    policy: str = "available"  # or "balanced"
-    silence_seconds: float = 1.0  # a master that says nothing for so long is not offered to clients
-
-    def __post_init__(self) -> None:
-        if self.policy not in ("available", "balanced"):
-            raise ValueError(f"policy is 'available' or 'balanced', not {self.policy!r}")
 
 
 def _check_members(name: str, members: tuple[Member, ...]) -> None:

@@ -11,6 +11,7 @@ from tinysns.runtime import systemd
 from tinysns.runtime.process import CannotStart, Process
 from tinysns.runtime.settings import SlaveSettings
 from tinysns.runtime.tasks import Tasks
+from tinysns.slave.deputy import Deputy
 from tinysns.slave.obituaries import Obituaries
 from tinysns.slave.service import SlaveService
 from tinysns.slave.stopping import MARK_NAME
@@ -39,6 +40,8 @@ async def run_slave(settings: SlaveSettings, process: Process) -> None:
         watcher.begin()
         await watcher.begun.wait()
         await server.set_serving(True)
+        if settings.deputy is not None:
+            tasks.start("deputy", Deputy(settings.name, settings.routers, settings.deputy).run())
         systemd.notify("READY=1")
         await process.stopping.wait()
         systemd.notify("STOPPING=1")

@@ -53,36 +53,44 @@ class MasterState(_message.Message):
     def __init__(self, name: _Optional[str] = ..., incarnation: _Optional[int] = ..., serving: _Optional[bool] = ..., leader: _Optional[str] = ..., term: _Optional[int] = ..., open_streams: _Optional[int] = ..., cluster_id: _Optional[str] = ..., rank: _Optional[int] = ...) -> None: ...
 
 class RouteRequest(_message.Message):
-    __slots__ = ()
-    def __init__(self) -> None: ...
+    __slots__ = ("stay",)
+    STAY_FIELD_NUMBER: _ClassVar[int]
+    stay: str
+    def __init__(self, stay: _Optional[str] = ...) -> None: ...
 
 class Route(_message.Message):
-    __slots__ = ("primary", "backups", "leader", "term", "routers")
+    __slots__ = ("primary", "backups", "leader", "term", "routers", "policy")
     PRIMARY_FIELD_NUMBER: _ClassVar[int]
     BACKUPS_FIELD_NUMBER: _ClassVar[int]
     LEADER_FIELD_NUMBER: _ClassVar[int]
     TERM_FIELD_NUMBER: _ClassVar[int]
     ROUTERS_FIELD_NUMBER: _ClassVar[int]
+    POLICY_FIELD_NUMBER: _ClassVar[int]
     primary: str
     backups: _containers.RepeatedScalarFieldContainer[str]
     leader: str
     term: int
     routers: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, primary: _Optional[str] = ..., backups: _Optional[_Iterable[str]] = ..., leader: _Optional[str] = ..., term: _Optional[int] = ..., routers: _Optional[_Iterable[str]] = ...) -> None: ...
+    policy: str
+    def __init__(self, primary: _Optional[str] = ..., backups: _Optional[_Iterable[str]] = ..., leader: _Optional[str] = ..., term: _Optional[int] = ..., routers: _Optional[_Iterable[str]] = ..., policy: _Optional[str] = ...) -> None: ...
 
 class MastersRequest(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
 
 class Masters(_message.Message):
-    __slots__ = ("masters", "router_started_unix_ns", "router_pid")
+    __slots__ = ("masters", "router_started_unix_ns", "router_pid", "router_name", "routers")
     MASTERS_FIELD_NUMBER: _ClassVar[int]
     ROUTER_STARTED_UNIX_NS_FIELD_NUMBER: _ClassVar[int]
     ROUTER_PID_FIELD_NUMBER: _ClassVar[int]
+    ROUTER_NAME_FIELD_NUMBER: _ClassVar[int]
+    ROUTERS_FIELD_NUMBER: _ClassVar[int]
     masters: _containers.RepeatedCompositeFieldContainer[KnownMaster]
     router_started_unix_ns: int
     router_pid: int
-    def __init__(self, masters: _Optional[_Iterable[_Union[KnownMaster, _Mapping]]] = ..., router_started_unix_ns: _Optional[int] = ..., router_pid: _Optional[int] = ...) -> None: ...
+    router_name: str
+    routers: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, masters: _Optional[_Iterable[_Union[KnownMaster, _Mapping]]] = ..., router_started_unix_ns: _Optional[int] = ..., router_pid: _Optional[int] = ..., router_name: _Optional[str] = ..., routers: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class KnownMaster(_message.Message):
     __slots__ = ("address", "state", "connected")

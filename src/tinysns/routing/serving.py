@@ -1,0 +1,42 @@
+"""A router on its port: what the router process and the deputies in the slaves have in common, which is all of it."""
+
+import time
+from random import Random
+
+from tinysns.routing.servicer import ObituaryService, RouterService, Routing, Self
+from tinysns.rpc.server import Server
+from tinysns.runtime.settings import RoutingSettings
+from tinysns.runtime.tasks import Tasks
+from tinysns.wire.v1 import router_pb2, router_pb2_grpc, slave_pb2, slave_pb2_grpc
+
+_DRAIN_SECONDS = 0.1
+_OWN_SERVICES = (
+    router_pb2.DESCRIPTOR.services_by_name["Router"].full_name,
+    slave_pb2.DESCRIPTOR.services_by_name["Obituaries"].full_name,
+)
+
+
+class RoutingServer:
+    """Keeps nothing: after a start it knows what masters and slaves tell it again.
+
+    `name`: the host that it runs on. `routers`: all of them, this one included; the router first, then the deputies.
+    """
+
+    def __init__(self, name: str, routers: tuple[str, ...], settings: RoutingSettings, tasks: Tasks) -> None:
+        self._settings, self._tasks = settings, tasks
+        me = Self(name, routers, settings.policy, time.time_ns())
+        self._routing = Routing(me, settings.silence_seconds, Random(settings.seed))
+        self._server = Server()
+        router_pb2_grpc.add_RouterServicer_to_server(RouterService(self._routing), self._server.grpc)
+        obituaries = ObituaryService(self._routing.table.died)
+        slave_pb2_grpc.add_ObituariesServicer_to_server(obituaries, self._server.grpc)
+
+    async def start(self) -> None:
+        """Returns once it answers. Raises PortInUse."""
+        await self._server.start([self._settings.listen], _OWN_SERVICES)
+        self._tasks.start("silence", self._routing.watch_silence())
+        await self._server.set_serving(True)
+
+    async def stop(self) -> None:
+        """Ends what clients wait for here, too; the tasks are their owner's to stop."""
+        await self._server.stop(_DRAIN_SECONDS)
