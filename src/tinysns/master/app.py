@@ -25,6 +25,7 @@ from tinysns.runtime.settings import MasterSettings
 from tinysns.runtime.tasks import Tasks
 from tinysns.sns.fanout import Hub
 from tinysns.sns.services import Services, add_services
+from tinysns.sns.texts import DIALECTS
 from tinysns.storage.entries import encode_command, stamp
 from tinysns.storage.reader import Reader
 from tinysns.storage.schema import StateError
@@ -137,6 +138,7 @@ class Master:
             self._tasks,
             lambda: secrets.randbits(64) or 1,
             hold_seconds=settings.hold_seconds,
+            dialect=DIALECTS[settings.dialect],
         )
         me = Self(settings, self._cluster_id, self._incarnation, time.time_ns())
         sources = Sources(

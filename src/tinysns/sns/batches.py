@@ -1,10 +1,9 @@
 """Posts on their way to readers: serialised at most once for each interface, however many timelines they go to."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 
 from tinysns.storage.reader import StoredPost
-from tinysns.wire.csce438 import sns_pb2 as course_pb2
 from tinysns.wire.v1 import sns_pb2
 
 # The most that goes in one message, and so what a slow reader has to take at once.
@@ -19,13 +18,14 @@ def weight_bytes(text: str) -> int:
 
 
 class Batch:
-    """Some posts in log order, never none; shared by all timelines that send them, so nothing here changes."""
+    """Some posts in log order, never none; shared by all timelines that send them, so no post changes."""
 
     def __init__(self, posts: Sequence[StoredPost]) -> None:
         self.posts = posts
         self.first_position = posts[0].position
         self.last_position = posts[-1].position
         self.weight_bytes = sum(weight_bytes(post.text) for post in posts)
+        self._serialised: dict[Callable[[StoredPost], bytes], tuple[bytes, ...]] = {}
 
     def after(self, position: int) -> "Batch | None":
         """What lies behind `position`; None if that is nothing."""
@@ -47,17 +47,11 @@ class Batch:
             ]
         ).SerializeToString()
 
-    @cached_property
-    def course(self) -> tuple[bytes, ...]:
-        """A serialised csce438.Message for each post."""
-        return tuple(course_message(post) for post in self.posts)
-
-
-def course_message(post: StoredPost) -> bytes:
-    """The csce438.Message of a post; its text is sent as it came, with its newline if it has one."""
-    message = course_pb2.Message(username=post.author, msg=post.text)
-    message.timestamp.FromNanoseconds(post.time_unix_ns)
-    return message.SerializeToString()
+    def serialised(self, message_of: Callable[[StoredPost], bytes]) -> tuple[bytes, ...]:
+        """A message for each post, made at most once for each function that makes them."""
+        if (messages := self._serialised.get(message_of)) is None:
+            messages = self._serialised[message_of] = tuple(map(message_of, self.posts))
+        return messages
 
 
 def split(posts: Iterable[StoredPost]) -> Iterator[Batch]:

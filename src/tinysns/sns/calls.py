@@ -10,6 +10,7 @@ from google.protobuf.message import DecodeError, Message
 
 from tinysns.domain.names import Refused
 from tinysns.replication.interface import NotServing
+from tinysns.rpc.channels import MAX_MESSAGE_BYTES
 from tinysns.rpc.errors import abort
 
 Context: TypeAlias = "grpc.aio.ServicerContext[bytes, bytes]"
@@ -59,8 +60,21 @@ def parse(kind: type[M], data: bytes) -> M:
         raise CallFailed(
             grpc.StatusCode.INVALID_ARGUMENT,
             "BROKEN_MESSAGE",
-            f"what was sent is not a {kind.DESCRIPTOR.full_name}; use stubs made from the service's own proto file",
+            f"what was sent is not a {kind.DESCRIPTOR.full_name} whose texts are valid UTF-8; send UTF-8, with stubs"
+            " made from the service's own proto file",
         ) from None
+
+
+def fitting(answer: bytes | None) -> bytes:
+    """The answer itself. Raises CallFailed if it is None or longer than a message may be."""
+    if answer is None or len(answer) > MAX_MESSAGE_BYTES:
+        raise CallFailed(
+            grpc.StatusCode.RESOURCE_EXHAUSTED,
+            "TOO_LONG",
+            f"the answer does not fit into a message of {MAX_MESSAGE_BYTES} bytes: there are too many users and follows"
+            " for this call; read them from the state of a master",
+        )
+    return answer
 
 
 async def receive(context: Context) -> bytes | None:

@@ -12,7 +12,7 @@ from tinysns.codec import command_from_wire
 from tinysns.domain.names import Refused
 from tinysns.domain.writes import SESSION_WINDOW, Answer, Command, Outcome
 from tinysns.replication.interface import Submitter
-from tinysns.sns.calls import CallFailed, Context, errors_answered, held, parse, receive, until_first_ends
+from tinysns.sns.calls import CallFailed, Context, errors_answered, fitting, held, parse, receive, until_first_ends
 from tinysns.sns.counters import Counters
 from tinysns.sns.fanout import Hub
 from tinysns.sns.reads import Reads
@@ -80,9 +80,8 @@ class NativeService:
             lists = await self._reads.lists(request.user)
             if not lists.known:
                 raise unknown_user(request.user)
-            return sns_pb2.ListReply(
-                users=lists.users, followers=lists.followers, following=lists.following
-            ).SerializeToString()
+            reply = sns_pb2.ListReply(users=lists.users, followers=lists.followers, following=lists.following)
+            return fitting(reply.SerializeToString())
         raise AssertionError("errors_answered ends the call")
 
 

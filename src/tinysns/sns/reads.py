@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from tinysns.replication.interface import Submitter
 from tinysns.sns.counters import Counters
-from tinysns.storage.reader import Lists, Page, Reader
+from tinysns.storage.reader import Lists, Neighbours, Page, Reader
 
 T = TypeVar("T")
 
@@ -44,6 +44,14 @@ class Reads:
     async def lists(self, user: str) -> Lists:
         """All users, and who of them has to do with `user`."""
         return await self._run(lambda: self._reader.lists(user))
+
+    async def knows(self, user: str) -> bool:
+        """Whether somebody of that name has ever logged in."""
+        return await self._run(lambda: self._reader.knows(user))
+
+    async def neighbours(self, most_bytes: int) -> dict[str, Neighbours] | None:
+        """Of all users; None if that is more than so many bytes of names."""
+        return await self._run(lambda: self._reader.neighbours(most_bytes))
 
     def close(self) -> None:
         """Reads under way end in their threads; nobody gets their results."""

@@ -9,7 +9,9 @@ from tinysns.replication.interface import Submitter
 from tinysns.runtime.tasks import Tasks
 from tinysns.sns import course, native
 from tinysns.sns.counters import Counters
+from tinysns.sns.course_writes import CourseWrites
 from tinysns.sns.fanout import Hub
+from tinysns.sns.interfaces import MESSENGER_SERVER, sns_service
 from tinysns.sns.own_session import OwnSession
 from tinysns.sns.reads import Reads
 from tinysns.sns.texts import SPRING2019, Dialect
@@ -45,17 +47,15 @@ def add_services(
     """Adds all interfaces to a server that has not started yet, and makes `hub` a listener of `submitter`.
 
     `new_session` gives random session ids (for course clients' writes). `hold_seconds`: how long a call without a
-    deadline may wait for a leader.
+    deadline may wait for a leader. `dialect`: the texts of csce438.SNSService.
     """
     counters = Counters()
     reads = Reads(reader, submitter, counters)
     timelines = Timelines(hub, reads, counters)
     submitter.add_listener(hub)
-    own = OwnSession(submitter, tasks, new_session)
-    server.add_generic_rpc_handlers(
-        (
-            native.NativeService(submitter, hub, reads, timelines, counters, hold_seconds).handlers(),
-            course.CourseService(own, reads, timelines, counters, dialect, hold_seconds).handlers(),
-        )
-    )
-    return Services((native.SERVICE, course.SERVICE), counters, reads)
+    writes = CourseWrites(submitter, OwnSession(submitter, tasks, new_session), hold_seconds)
+    own = native.NativeService(submitter, hub, reads, timelines, counters, hold_seconds)
+    interfaces = (sns_service(dialect), MESSENGER_SERVER)
+    courses = [course.CourseService(i, writes, reads, timelines, counters, hold_seconds) for i in interfaces]
+    server.add_generic_rpc_handlers((own.handlers(), *(c.handlers() for c in courses)))
+    return Services((native.SERVICE, *(i.service for i in interfaces)), counters, reads)

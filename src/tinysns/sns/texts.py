@@ -1,4 +1,4 @@
-"""The exact texts that course clients compare replies with, by dialect."""
+"""The exact texts that clients of the course compare replies with, by dialect."""
 
 from dataclasses import dataclass
 
@@ -54,3 +54,33 @@ SPRING2019 = Dialect(
     unfollow_unknown="UnFollow Failed -- Invalid Username",
     unfollow_not_followed="UnFollow Failed -- Not Following User",
 )
+
+FALL2022 = Dialect(
+    name="fall2022",
+    logged_in="Login Successful!",
+    welcome_back="Welcome Back {user}",
+    login_refused="you have already joined",
+    followed="Follow Successful",
+    follow_unknown="unkown user name",  # sic: so clients know it
+    follow_again="you have already joined",
+    unfollowed="UnFollow Successful",
+    unfollow_unknown="unknown follower username",
+    unfollow_not_followed="you are not follower",
+)
+
+DIALECTS = {dialect.name: dialect for dialect in (SPRING2019, FALL2022)}
+"""Of csce438.SNSService; one of them is chosen for a cluster."""
+
+MESSENGER = Dialect(
+    name="hw2",
+    logged_in="Login Successful!",
+    welcome_back="Welcome Back {user}",
+    login_refused="Invalid Username",
+    followed="Join Successful",
+    follow_unknown="Join Failed -- Invalid Username",
+    follow_again="Join Failed -- Already Following User",
+    unfollowed="Leave Successful",
+    unfollow_unknown="Leave Failed -- Invalid Username",
+    unfollow_not_followed="Leave Failed -- Not Following User",
+)
+"""The only one of hw2.MessengerServer."""

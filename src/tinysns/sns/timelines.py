@@ -19,9 +19,6 @@ from tinysns.sns.fanout import Hub, Subscription
 from tinysns.sns.reads import Reads
 from tinysns.storage.reader import StoredPost
 
-# SQLite's integers are signed; positions never get that far.
-MAX_CURSOR = (1 << 62) - 1
-
 # A page's size follows what it weighs, so that long posts do not fill the memory and short ones cost few queries.
 _FIRST_PAGE_POSTS = 64
 _MOST_PAGE_POSTS = 2048
@@ -38,13 +35,7 @@ class Timelines:
 
     @contextmanager
     def timeline(self, user: str, after_position: int = 0) -> Iterator["Timeline"]:
-        """A timeline for as long as the context lasts; `open` it first. Raises CallFailed if the cursor is none."""
-        if after_position > MAX_CURSOR:
-            raise CallFailed(
-                grpc.StatusCode.INVALID_ARGUMENT,
-                "BAD_CURSOR",
-                f"{after_position} is not the position of a post; a cursor is the last position seen, or 0 for all",
-            )
+        """A timeline for as long as the context lasts; `open` it first."""
         subscription = self._hub.open(user)
         self._counters.open_streams += 1
         try:
@@ -66,12 +57,23 @@ class Timeline:
         self._page_posts = _FIRST_PAGE_POSTS
 
     async def open(self) -> None:
-        """Makes sure that nothing older than the call is missed. Raises CallFailed if nobody has that name."""
+        """Makes sure that nothing older than the call is missed.
+
+        Raises CallFailed if nobody has that name, or if the cursor is ahead of all there is.
+        """
         await self._reads.barrier()
         await self._join()
-        # Whoever follows somebody is known; only of the others it takes the long list to tell.
-        if not self._subscription.following and not (await self._reads.lists(self._user)).known:
+        # Whoever follows somebody is known.
+        if not self._subscription.following and not await self._reads.knows(self._user):
             raise unknown_user(self._user)
+        # The view is newer than the call, so what this cluster has ever shown to anybody is in it.
+        if self._cursor > end_of(self._subscription.following_index):
+            raise CallFailed(
+                grpc.StatusCode.OUT_OF_RANGE,
+                "CURSOR_AHEAD",
+                f"the cursor {self._cursor} is ahead of all posts of this cluster: it comes from another one, or from a"
+                " state that was lost; begin again from 0",
+            )
 
     async def newest(self, limit: int) -> Sequence[StoredPost]:
         """The newest posts, newest first; `groups` goes on behind them."""

@@ -50,6 +50,14 @@ class Lists:
 
 
 @dataclass(frozen=True, slots=True)
+class Neighbours:
+    """Of one user: sorted names, its own in both."""
+
+    followers: tuple[str, ...]
+    following: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Counts:
     """How much there is. Posts are not among it: to count them is to read them all."""
 
@@ -65,6 +73,11 @@ _INTERVALS = """
 SELECT target, max(since, ?2), until FROM follows
 WHERE user = ?1 AND until > ?2 AND until >= ?3
   AND EXISTS (SELECT 1 FROM posts WHERE author = target AND position > max(since, ?2) AND position < until)
+"""
+# A name stands thrice for itself, and each follow is two names; names are ASCII.
+_NEIGHBOURS_BYTES = f"""
+SELECT coalesce((SELECT 3 * sum(length(name)) FROM users), 0)
+  + coalesce((SELECT sum(length(user) + length(target)) FROM follows WHERE until = {FOREVER}), 0)
 """
 _RUN = """
 SELECT position, author, time_unix_ns, text FROM posts
@@ -107,6 +120,11 @@ class Reader:
         with self._views.view() as view:
             return view.applied_index, frozenset(_following(view.database, user))
 
+    def knows(self, user: str) -> bool:
+        """Whether somebody of that name has ever logged in."""
+        with self._views.view() as view:
+            return bool(_names(view.database, "SELECT name FROM users WHERE name = ?", user))
+
     def lists(self, user: str) -> Lists:
         """All users, and this one's followers and followed."""
         with self._views.view() as view:
@@ -116,6 +134,21 @@ class Reader:
             followers = _names(view.database, f"SELECT user FROM follows WHERE target = ? AND until = {FOREVER}", user)
             following = _following(view.database, user)
             return Lists(view.applied_index, True, users, tuple(sorted((*followers, user))), tuple(sorted(following)))
+
+    def neighbours(self, most_bytes: int) -> dict[str, Neighbours] | None:
+        """Of all users, by name. None if that is more than so many bytes of names: then nothing of it was read."""
+        with self._views.view() as view:
+            ((size,),) = view.database.execute(_NEIGHBOURS_BYTES)
+            if size > most_bytes:
+                return None
+            users = _names(view.database, "SELECT name FROM users ORDER BY name")
+            followers = {user: [user] for user in users}
+            following = {user: [user] for user in users}
+            follows = view.database.execute(f"SELECT target, user FROM follows WHERE until = {FOREVER}")
+            for target, user in follows:
+                followers[target].append(user)
+                following[user].append(target)
+            return {u: Neighbours(tuple(sorted(followers[u])), tuple(sorted(following[u]))) for u in users}
 
     def counts(self) -> Counts:
         """How much there is."""

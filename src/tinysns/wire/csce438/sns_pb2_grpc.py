@@ -59,6 +59,11 @@ class SNSServiceStub:
                 request_serializer=tinysns_dot_wire_dot_csce438_dot_sns__pb2.Message.SerializeToString,
                 response_deserializer=tinysns_dot_wire_dot_csce438_dot_sns__pb2.Message.FromString,
                 _registered_method=True)
+        self.GetFollowerInfo = channel.unary_unary(
+                '/csce438.SNSService/GetFollowerInfo',
+                request_serializer=tinysns_dot_wire_dot_csce438_dot_sns__pb2.Request.SerializeToString,
+                response_deserializer=tinysns_dot_wire_dot_csce438_dot_sns__pb2.MapReply.FromString,
+                _registered_method=True)
 
 
 class SNSServiceServicer:
@@ -95,6 +100,13 @@ class SNSServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetFollowerInfo(self, request, context):
+        """Of all users, whoever asks: what a standby needs to take timelines over, and what to compare masters by.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_SNSServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -122,6 +134,11 @@ def add_SNSServiceServicer_to_server(servicer, server):
                     servicer.Timeline,
                     request_deserializer=tinysns_dot_wire_dot_csce438_dot_sns__pb2.Message.FromString,
                     response_serializer=tinysns_dot_wire_dot_csce438_dot_sns__pb2.Message.SerializeToString,
+            ),
+            'GetFollowerInfo': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetFollowerInfo,
+                    request_deserializer=tinysns_dot_wire_dot_csce438_dot_sns__pb2.Request.FromString,
+                    response_serializer=tinysns_dot_wire_dot_csce438_dot_sns__pb2.MapReply.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -259,6 +276,33 @@ class SNSService:
             '/csce438.SNSService/Timeline',
             tinysns_dot_wire_dot_csce438_dot_sns__pb2.Message.SerializeToString,
             tinysns_dot_wire_dot_csce438_dot_sns__pb2.Message.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetFollowerInfo(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/csce438.SNSService/GetFollowerInfo',
+            tinysns_dot_wire_dot_csce438_dot_sns__pb2.Request.SerializeToString,
+            tinysns_dot_wire_dot_csce438_dot_sns__pb2.MapReply.FromString,
             options,
             channel_credentials,
             insecure,

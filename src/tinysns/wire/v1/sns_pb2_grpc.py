@@ -65,6 +65,7 @@ class SnsServicer:
 
     def Timeline(self, request, context):
         """Every post of those whom the user follows, from behind the cursor on, without a gap, in log order; then live.
+        No cursor is too old. One that is ahead of all posts there are is of another cluster: OUT_OF_RANGE, CURSOR_AHEAD.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -1,0 +1,1 @@
+"""The course's interface of 2017."""
