@@ -68,8 +68,6 @@ class MasterSettings:
         _check_members(self.name, self.members)
         if self.dialect not in ("spring2019", "fall2022"):
             raise ValueError(f"dialect is 'spring2019' or 'fall2022', not {self.dialect!r}")
-        if self.dialect not in ("spring2019", "fall2022"):
-            raise ValueError(f"dialect is 'spring2019' or 'fall2022', not {self.dialect!r}")
 
 
 @dataclass(config=_STRICT, kw_only=True)
