@@ -14,8 +14,8 @@ from random import Random
 
 import grpc
 
+from tinysns.domain.addresses import BadAddress, check_address
 from tinysns.routing import policy
-from tinysns.routing.addresses import BadAddress, check_address
 from tinysns.routing.table import Known, Refused, Report, Table
 from tinysns.rpc.errors import abort
 from tinysns.wire.v1 import router_pb2 as pb

@@ -1,4 +1,4 @@
-"""Addresses as masters give them to routers, and routers to clients: "address:port", literal, never a name."""
+"""Addresses as all processes give them to each other: "address:port", literal, so that nothing is ever looked up."""
 
 import ipaddress
 
@@ -17,4 +17,6 @@ def check_address(text: str) -> None:
         literal = False
     good_port = port.isascii() and port.isdecimal() and 0 < int(port[:6]) < 1 << 16 and port == str(int(port))
     if not (literal and good_port):
-        raise BadAddress(f'a master\'s text is "address:port" like 10.0.0.1:3011 or [fd00::1]:3011, not {text[:80]!r}')
+        raise BadAddress(
+            f'an address is "address:port" like 10.0.0.1:3010 or [fd00::1]:3010, and never a name, not {text[:80]!r}'
+        )
