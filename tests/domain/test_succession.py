@@ -9,8 +9,8 @@ from tinysns.domain.succession import LogEnd, Succession, rank
 FOUR = (1, 2, 3, 4)
 
 
-def test_the_line_begins_behind_the_lost_leader_and_wraps_around() -> None:
-    assert [rank(FOUR, 3, member) for member in (4, 1, 2)] == [0, 1, 2]
+def test_the_line_is_the_list_without_the_lost_leader() -> None:
+    assert [rank(FOUR, 3, member) for member in (1, 2, 4)] == [0, 1, 2]
 
 
 @pytest.mark.parametrize("lost", FOUR)
@@ -29,7 +29,7 @@ def test_exactly_one_survivor_campaigns_whatever_the_logs_and_whoever_speaks_fir
 
 
 def test_equal_logs_are_decided_by_the_line() -> None:
-    for me, mine in ((4, False), (1, False), (3, True)):
+    for me, mine in ((4, False), (3, False), (1, True)):
         succession = Succession(FOUR, me, lost=2)
         for member in (1, 3, 4):
             succession.heard(member, LogEnd(7, 7))

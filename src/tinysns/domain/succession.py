@@ -4,9 +4,8 @@ Safety is Raft's alone: whoever campaigns, at most one leader comes out of a ter
 What is decided here is how quickly. Two facts make it quick:
 
 - A survivor whose log lacks the last entry cannot win, and of four members all three survivors must vote. So the
-  survivors
-  tell each other where their logs end, and only the one with the best log campaigns, at once.
-- Ties go to the one that stands first behind the lost leader in the list of members; all know the same list.
+  survivors tell each other where their logs end, and only the one with the best log campaigns, at once.
+- Ties go to the first live one in the list of members; all know the same list, and routers name that one meanwhile.
 
 A survivor that did not speak (its link is down, it is slow) must not hold the others up: each campaigns anyway after a
 delay that grows with its rank. A wrong guess costs milliseconds, never data.
@@ -25,9 +24,8 @@ class LogEnd:
 
 
 def rank(order: Sequence[int], lost: int, member: int) -> int:
-    """Place in the line behind the lost leader: 0 is first. `order`: all members, as configured."""
-    size = len(order)
-    return (order.index(member) - order.index(lost) - 1) % size
+    """Place in the line of survivors: 0 is first. `order`: all members, as configured."""
+    return [m for m in order if m != lost].index(member)
 
 
 def quorum(order: Sequence[int]) -> int:
