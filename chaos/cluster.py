@@ -27,6 +27,7 @@ class MasterView:
     leader: int = 0  # node id
     term: int = 0
     applied_index: int = 0
+    open_streams: int = 0
     resident_bytes: int = 0
     release: str = ""
     trouble: str = "it does not answer"
@@ -45,7 +46,7 @@ class SlaveView:
 
 @dataclass(frozen=True, slots=True)
 class RouterView:
-    """A router, and which masters have a stream open to it."""
+    """A router or deputy, and which masters have a stream open to it."""
 
     host: Host
     pid: int = 0
@@ -59,6 +60,7 @@ class ClusterView:
     masters: tuple[MasterView, ...]
     slaves: tuple[SlaveView, ...]
     routers: tuple[RouterView, ...]
+    deputies: tuple[RouterView, ...] = ()
 
     @property
     def available(self) -> MasterView | None:
@@ -77,21 +79,23 @@ class ClusterView:
                 found.append(f"the slave of {slave.host.name} does not answer")
             elif slave.master_pid not in {m.pid for m in self.masters if m.host == slave.host}:
                 found.append(f"the slave of {slave.host.name} does not watch its master ({slave.state})")
-        for router in self.routers:
-            missing = [m.host.name for m in self.masters if m.host.master not in router.connected]
-            if not router.pid:
-                found.append(f"the router of {router.host.name} does not answer")
-            elif missing:
-                found.append(f"the router of {router.host.name} does not see the masters of {', '.join(missing)}")
+        for noun, routers in (("router", self.routers), ("deputy router", self.deputies)):
+            for router in routers:
+                missing = [m.host.name for m in self.masters if m.host.master not in router.connected]
+                if not router.pid:
+                    found.append(f"the {noun} of {router.host.name} does not answer")
+                elif missing:
+                    found.append(f"the {noun} of {router.host.name} does not see the masters of {', '.join(missing)}")
         return found
 
 
 def look(inventory: Inventory) -> ClusterView:
     """Asks every process."""
-    return complete(_look(inventory))
+    return complete(observe(inventory))
 
 
-async def _look(inventory: Inventory) -> ClusterView:
+async def observe(inventory: Inventory) -> ClusterView:
+    """The same for whoever has an event loop already."""
     masters, slaves, routers = await asyncio.gather(
         asyncio.gather(*map(_master, inventory.masters)),
         asyncio.gather(*map(_slave, inventory.masters)),
@@ -113,6 +117,7 @@ async def _master(host: Host) -> MasterView:
         leader=found.leader,
         term=found.term,
         applied_index=found.applied_index,
+        open_streams=found.open_streams,
         resident_bytes=found.resident_bytes,
         release=found.release,
         trouble=found.trouble or "it does not say why",

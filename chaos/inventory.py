@@ -66,7 +66,7 @@ class Host:
 
     @property
     def router(self) -> str:
-        """Where its router listens."""
+        """Where its router, or its slave as a deputy, listens."""
         return f"{self.service_ip}:{self.router_port}"
 
 
@@ -86,8 +86,14 @@ class Inventory:
         return tuple(host for host in self.hosts if "router" in host.groups)
 
     @property
+    def deputies(self) -> tuple[Host, ...]:
+        """The hosts whose slaves are deputy routers."""
+        return tuple(host for host in self.masters if host not in self.routers)
+
+    @property
     def router_addresses(self) -> tuple[str, ...]:
-        return tuple(host.router for host in self.routers)
+        """Where clients may ask for the way: the router first, then its deputies."""
+        return tuple(host.router for host in (*self.routers, *self.deputies))
 
     def host(self, name: str) -> Host:
         """Raises KeyError for an unknown name."""

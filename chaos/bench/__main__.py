@@ -11,6 +11,8 @@ from chaos.bench.kills import kill_gap
 from chaos.bench.latency import post_to_follower
 from chaos.bench.measure import Measure
 from chaos.bench.memory import idle_master
+from chaos.bench.newcomers import new_client
+from chaos.bench.spread import balanced_spread
 from chaos.bench.throughput import posts_per_second
 from chaos.cluster import look
 from chaos.errors import CannotRun
@@ -24,11 +26,14 @@ BENCHES: dict[str, Bench] = {
     "idle_master_mib": idle_master,
     "post_to_follower": post_to_follower,
     "posts_per_second": posts_per_second,
+    "new_client_without_router": new_client,
     "available_kill_write_gap": kill_gap,
+    "balanced_spread": balanced_spread,
     "deploy_second": deploy_second,
     "deploy_fresh": deploy_fresh,
 }
-_ONLY_WHEN_ASKED = {"deploy_fresh"}  # needs hosts on which nothing was ever deployed
+# One needs another routing policy than the usual one, the other hosts on which nothing was ever deployed.
+_ONLY_WHEN_ASKED = {"balanced_spread", "deploy_fresh"}
 
 
 @click.command()

@@ -16,7 +16,7 @@ def test_the_lab_has_its_hosts_in_the_order_of_their_node_ids(name: str, nodes: 
     assert [(host.name, host.rank, host.master) for host in inventory.masters] == [
         (f"h{n}", n, f"10.67.0.1{n}:3011") for n in nodes
     ]
-    assert inventory.router_addresses == ("10.67.0.11:3010",)
+    assert inventory.router_addresses == tuple(f"10.67.0.1{n}:3010" for n in nodes)
     assert inventory.host("h1").service_user == "tinysns"
 
 
@@ -43,7 +43,7 @@ def test_the_service_network_defaults_to_the_one_of_ansible(tmp_path: Path) -> N
     (tmp_path / "hosts.ini").write_text("[masters]\na ansible_host=10.0.0.1\nb ansible_host=10.0.0.2\n[router]\nb\n")
     inventory = read_inventory(tmp_path / "hosts.ini")
     assert [host.master for host in inventory.masters] == ["10.0.0.1:3011", "10.0.0.2:3011"]
-    assert inventory.router_addresses == ("10.0.0.2:3010",)
+    assert inventory.router_addresses == ("10.0.0.2:3010", "10.0.0.1:3010")  # the router's first, then its deputy
 
 
 @pytest.mark.parametrize(("content", "sentence"), [("[masters]\na\n", "both groups"), ("all: [", "cannot")])

@@ -27,7 +27,8 @@ def cluster(leader: int = 2, term: int = 5) -> ClusterView:
         for n, host in enumerate(HOSTS, 1)
     )
     slaves = tuple(SlaveView(m.host, m.pid + 100, "serving", m.pid, m.incarnation) for m in masters)
-    return ClusterView(masters, slaves, (RouterView(HOSTS[0], 300, frozenset(host.master for host in HOSTS)),))
+    routers = tuple(RouterView(host, 300 + n, frozenset(h.master for h in HOSTS)) for n, host in enumerate(HOSTS))
+    return ClusterView(masters, slaves, routers[:1], routers[1:])
 
 
 class Here:
@@ -64,6 +65,14 @@ def sleeper() -> Iterator["subprocess.Popen[bytes]"]:
 
 def test_a_healthy_cluster_has_no_ailments() -> None:
     assert cluster().ailments() == []
+
+
+def test_a_deputy_router_that_is_missing_or_blind_is_an_ailment() -> None:
+    well = cluster()
+    silent = dataclasses.replace(well, deputies=(RouterView(HOSTS[1]), *well.deputies[1:]))
+    assert silent.ailments() == ["the deputy router of h2 does not answer"]
+    blind = dataclasses.replace(well, deputies=(RouterView(HOSTS[1], 301, frozenset({HOSTS[0].master})),))
+    assert blind.ailments() == ["the deputy router of h2 does not see the masters of h2, h3, h4"]
 
 
 def test_each_target_is_who_it_says() -> None:
@@ -124,7 +133,7 @@ def restarted(view: ClusterView, host: str, **change: int) -> ClusterView:
         dataclasses.replace(s, master_pid=m.pid, master_incarnation=m.incarnation)
         for s, m in zip(view.slaves, masters, strict=True)
     )
-    return ClusterView(masters, slaves, view.routers)
+    return dataclasses.replace(view, masters=masters, slaves=slaves)
 
 
 def test_a_killed_master_is_back_only_with_new_pid_incarnation_and_term() -> None:
