@@ -180,7 +180,7 @@ async def test_the_leader_comes_first_and_the_routers_are_told_too(router: Runni
     async with group(router, leader=2), watching(router) as watch, stub(router) as s:
         route = await watch.until(whole)
         assert route.primary == route.leader == "10.0.0.2:3011"
-        assert list(route.backups) == ["10.0.0.3:3011", "10.0.0.1:3011"]
+        assert list(route.backups) == ["10.0.0.1:3011", "10.0.0.3:3011"]
         assert (route.term, list(route.routers)) == (5, [router.address, "10.0.0.9:3010"])
         assert await s.GetRoute(pb.RouteRequest(), timeout=5) == route
         assert await s.GetAvailable(pb.Message(text="10.0.0.3:3011"), timeout=5) == pb.Response(msg="10.0.0.2:3011")

@@ -10,8 +10,8 @@ def masters(*streams: int, unwell: tuple[int, ...] = ()) -> list[Candidate]:
     return [Candidate(f"h{i}", i, i not in unwell, n) for i, n in enumerate(streams, start=1)]
 
 
-def test_available_puts_the_leader_first_and_its_successors_behind_it() -> None:
-    assert available(masters(0, 0, 0, 0), "h3") == ("h3", "h4", "h1", "h2")
+def test_available_puts_the_leader_first_and_behind_it_the_list_which_is_the_line_of_its_successors() -> None:
+    assert available(masters(0, 0, 0, 0), "h3") == ("h3", "h1", "h2", "h4")
 
 
 def test_available_without_a_leader_begins_with_the_first_of_the_list() -> None:
@@ -24,7 +24,7 @@ def test_masters_that_are_not_in_the_list_come_last() -> None:
 
 
 def test_who_does_not_serve_comes_behind_all_who_do() -> None:
-    assert available(masters(0, 0, 0, unwell=(2,)), "h2") == ("h3", "h1", "h2")
+    assert available(masters(0, 0, 0, unwell=(2,)), "h2") == ("h1", "h3", "h2")
     assert balanced(masters(5, 0, 4, unwell=(2,)), Random(1)) == ("h3", "h1", "h2")
 
 

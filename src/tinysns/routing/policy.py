@@ -17,24 +17,22 @@ class Candidate:
     address: str
     rank: int  # its place in the configured list; 0: it is not in it
     serving: bool
-    open_streams: int
+    load: int  # streams that it has, and clients that are on their way to it
 
 
 def available(candidates: Sequence[Candidate], leader: str) -> tuple[str, ...]:
-    """The leader first, then the others in list order behind it, round the end: the first of them is the next in line.
+    """The leader first, then the others in list order: the first of them is the next in line (domain/succession.py).
 
-    Without a leader: list order; the first one is the first in line to be elected.
+    Without a leader: list order, so the one that will be elected if its log is as good as the others'.
     """
-    listed = sorted(candidates, key=lambda c: (c.rank == 0, c.rank, c.address))
-    at = next((i for i, c in enumerate(listed) if c.address == leader), 0)
-    return _serving_first(listed[at:] + listed[:at])
+    return _serving_first(sorted(candidates, key=lambda c: (c.address != leader, c.rank == 0, c.rank, c.address)))
 
 
 def balanced(candidates: Sequence[Candidate], chance: Random, stay: str = "") -> tuple[str, ...]:
     """The least loaded first, ties at random. `stay`: where this client is already; it is not sent away from there."""
     shuffled = sorted(candidates, key=lambda c: c.address)
     chance.shuffle(shuffled)
-    return _serving_first(sorted(shuffled, key=lambda c: (c.address != stay, c.open_streams)))
+    return _serving_first(sorted(shuffled, key=lambda c: (c.address != stay, c.load)))
 
 
 def _serving_first(candidates: Sequence[Candidate]) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ import grpc
 
 from tinysns.domain.addresses import BadAddress, check_address
 from tinysns.routing import policy
+from tinysns.routing.reservations import Reservations
 from tinysns.routing.table import Known, Refused, Report, Table
 from tinysns.rpc.errors import abort
 from tinysns.wire.v1 import router_pb2 as pb
@@ -43,16 +44,23 @@ class Routing:
         self.table = Table(silence_seconds, self._changed)
         self._silence_seconds = silence_seconds
         self._chance = chance
+        self._reservations = Reservations()
         self._watching: set[asyncio.Event] = set()
         self._heard = asyncio.Event()
 
     def route(self, stay: str = "") -> pb.Route | None:
-        """The route now; None while no master is connected. `stay`: the primary that this client had before."""
-        candidates = self._candidates()
+        """The route for one client now; None while no master is connected. `stay`: the master where it is already.
+
+        Under `balanced` a client that is sent to another master counts there from now on.
+        """
+        balanced, now = self.me.policy == policy.BALANCED, time.monotonic()
+        candidates = self._candidates(now)
         if not candidates:
             return None
-        if self.me.policy == policy.BALANCED:
+        if balanced:
             order = policy.balanced(candidates, self._chance, stay)
+            if order[0] != stay:
+                self._reservations.give(order[0], now)
         else:
             order = policy.available(candidates, self.table.leader)
         return pb.Route(
@@ -61,13 +69,14 @@ class Routing:
             leader=self.table.leader,
             term=self.table.term,
             routers=self.me.routers,
+            policy=self.me.policy,
         )
 
     def available(self) -> str:
         """The Available master; while none leads, the first in line to be elected; empty while none is connected."""
-        return next(iter(policy.available(self._candidates(), self.table.leader)), "")
+        return next(iter(policy.available(self._candidates(time.monotonic()), self.table.leader)), "")
 
-    async def routes(self) -> AsyncGenerator[pb.Route, None]:
+    async def routes(self, stay: str = "") -> AsyncGenerator[pb.Route, None]:
         """The route now and after each change. Who is slow to take one gets the newest next, not all in between.
 
         While no master is connected nothing is said: clients had better keep what they have.
@@ -78,9 +87,9 @@ class Routing:
         try:
             while True:
                 changed.clear()
-                route = self.route(last.primary if last is not None else "")
+                route = self.route(stay)
                 if route is not None and route != last:
-                    last = route
+                    last, stay = route, route.primary
                     yield route
                 else:
                     await changed.wait()
@@ -90,7 +99,9 @@ class Routing:
     def heard(self, message: pb.Message, stream: int) -> None:
         """A master spoke. Raises BadAddress, Refused."""
         check_address(message.text)
+        before = self._streams_of(message.text)
         self.table.heard(_report(message), stream, time.monotonic())
+        self._reservations.reported(message.text, before, self._streams_of(message.text))
         self._heard.set()
 
     async def watch_silence(self) -> None:
@@ -107,8 +118,17 @@ class Routing:
                 self.table.forgive(now)
             self.table.expire(now)
 
-    def _candidates(self) -> list[policy.Candidate]:
-        return [_candidate(k) for k in self.table.connected()]
+    def _streams_of(self, address: str) -> int:
+        known = self.table.find(address)
+        return known.report.open_streams if known is not None else 0
+
+    def _candidates(self, now: float) -> list[policy.Candidate]:
+        reports = [k.report for k in self.table.connected()]
+        on_their_way = self._reservations.count
+        return [
+            policy.Candidate(r.address, r.rank, r.serving, r.open_streams + on_their_way(r.address, now))
+            for r in reports
+        ]
 
     def _changed(self) -> None:
         for event in self._watching:
@@ -163,7 +183,7 @@ class RouterService(router_pb2_grpc.RouterServicer):
     async def GetRoute(
         self, request: pb.RouteRequest, context: "grpc.aio.ServicerContext[pb.RouteRequest, pb.Route]"
     ) -> pb.Route:
-        route = self._routing.route()
+        route = self._routing.route(request.stay)
         if route is None:
             sentence = NOBODY_LEFT if self._routing.table.known() else NOBODY_YET
             await abort(context, grpc.StatusCode.UNAVAILABLE, "NO_MASTER", sentence)
@@ -172,7 +192,7 @@ class RouterService(router_pb2_grpc.RouterServicer):
     async def Watch(
         self, request: pb.RouteRequest, context: "grpc.aio.ServicerContext[pb.RouteRequest, pb.Route]"
     ) -> None:
-        async with contextlib.aclosing(self._routing.routes()) as routes:
+        async with contextlib.aclosing(self._routing.routes(request.stay)) as routes:
             async for route in routes:
                 await context.write(route)
 
@@ -218,11 +238,6 @@ def _report(message: pb.Message) -> Report:
         cluster_id=s.cluster_id,
         rank=s.rank,
     )
-
-
-def _candidate(known: Known) -> policy.Candidate:
-    r = known.report
-    return policy.Candidate(r.address, r.rank, r.serving, r.open_streams)
 
 
 def _known_master(known: Known) -> pb.KnownMaster:

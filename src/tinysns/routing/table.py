@@ -101,6 +101,10 @@ class Table:
         """Those that can be offered to clients."""
         return (k for k in self._known.values() if k.connected)
 
+    def find(self, address: str) -> Known | None:
+        """What is known of this one."""
+        return self._known.get(address)
+
     def known(self) -> tuple[Known, ...]:
         """All, in the order of the configured list."""
         return tuple(sorted(self._known.values(), key=lambda k: (k.report.rank or 1 << 32, k.report.address)))
