@@ -10,6 +10,7 @@ import random
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
+from typing import Self
 
 import grpc
 
@@ -18,11 +19,13 @@ from tinysns.replication.interface import Listener, NotServing
 from tinysns.runtime.tasks import Tasks
 from tinysns.sns.fanout import Hub
 from tinysns.sns.services import add_services
+from tinysns.sns.texts import SPRING2019, Dialect
 from tinysns.storage.entries import encode_command, stamp
 from tinysns.storage.reader import Reader
 from tinysns.storage.state import StateMachine
 from tinysns.wire.csce438 import sns_pb2 as course_pb2
 from tinysns.wire.csce438 import sns_pb2_grpc as course_grpc
+from tinysns.wire.hw2 import messenger_pb2, messenger_pb2_grpc
 from tinysns.wire.v1 import sns_pb2, sns_pb2_grpc
 
 CLUSTER_ID = "test"
@@ -188,7 +191,7 @@ class Member:
         self.crashes: list[BaseException] = []
         self.tasks = Tasks(self.crashes.append)
 
-    async def start(self, hold_seconds: float) -> None:
+    async def start(self, hold_seconds: float, dialect: Dialect) -> None:
         server = self.server = grpc.aio.server(options=(("grpc.so_reuseport", 0),))
         self.services = add_services(
             server,
@@ -198,6 +201,7 @@ class Member:
             self.tasks,
             lambda: self.rng.getrandbits(64) | 1,
             hold_seconds=hold_seconds,
+            dialect=dialect,
         )
         self.counters = self.services.counters
         port = server.add_insecure_port("127.0.0.1:0")
@@ -205,12 +209,15 @@ class Member:
         self.tasks.start("apply", self.submitter.run())
         self.channel = grpc.aio.insecure_channel(f"127.0.0.1:{port}", options=(("grpc.use_local_subchannel_pool", 1),))
         self.course = course_grpc.SNSServiceStub(self.channel)
+        self.messenger = messenger_pb2_grpc.MessengerServerStub(self.channel)
         self.sns = sns_pb2_grpc.SnsStub(self.channel)
 
     async def stop(self) -> None:
         await self.channel.close()
         await self.server.stop(0)
-        await self.tasks.stop()
+        self.submitter.stop_applying()
+        async with self.submitter.applying:  # a thread that writes cannot be cancelled, and the state is closed next
+            await self.tasks.stop()
         self.services.close()
         self.reader.close()
         self.state.close()
@@ -243,7 +250,7 @@ class Member:
 
 @contextlib.asynccontextmanager
 async def members(
-    folder: Path, count: int = 1, seed: int = 0, hold_seconds: float = 10.0
+    folder: Path, count: int = 1, seed: int = 0, hold_seconds: float = 10.0, dialect: Dialect = SPRING2019
 ) -> AsyncIterator[list[Member]]:
     """Running members with one log."""
     log = Log(random.Random(seed))
@@ -251,7 +258,7 @@ async def members(
     started: list[Member] = []
     try:
         for member in made:
-            await member.start(hold_seconds)
+            await member.start(hold_seconds, dialect)
             started.append(member)
         yield made
     finally:
@@ -260,13 +267,15 @@ async def members(
 
 
 class CourseTimeline:
-    """A course client in timeline mode."""
+    """A client of csce438 in timeline mode."""
 
-    def __init__(self, member: Member, user: str) -> None:
+    _message: type[course_pb2.Message | messenger_pb2.Message] = course_pb2.Message
+
+    def __init__(self, member: Member, user: str, timeout: float | None = 30) -> None:
         self.user = user
-        self.call = member.course.Timeline(timeout=30)
+        self.call = self._open(member)(timeout=timeout)
 
-    async def __aenter__(self) -> "CourseTimeline":
+    async def __aenter__(self) -> Self:
         await self.say("Set Stream")
         await self.call.initial_metadata()  # comes once the timeline is open
         return self
@@ -274,11 +283,23 @@ class CourseTimeline:
     async def __aexit__(self, *_: object) -> None:
         self.call.cancel()
 
-    async def say(self, text: str) -> None:
-        await self.call.write(course_pb2.Message(username=self.user, msg=text))
+    async def say(self, text: str, user: str | None = None) -> None:
+        await self.call.write(self._message(username=self.user if user is None else user, msg=text))
 
     async def read(self, count: int) -> list[str]:
         return [(await asyncio.wait_for(self.call.read(), 10)).msg for _ in range(count)]
+
+    def _open(self, member: Member) -> grpc.aio.StreamStreamMultiCallable:
+        return member.course.Timeline
+
+
+class Chat(CourseTimeline):
+    """A client of hw2 in chat mode."""
+
+    _message = messenger_pb2.Message
+
+    def _open(self, member: Member) -> grpc.aio.StreamStreamMultiCallable:
+        return member.messenger.Chat
 
 
 class NativeTimeline:

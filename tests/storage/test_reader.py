@@ -8,7 +8,7 @@ import pytest
 from tests.storage.making import Log, entry
 from tinysns.domain.positions import end_of
 from tinysns.domain.writes import Command, Login, Post, Unfollow
-from tinysns.storage.reader import _INTERVALS, _RUN_ASCENDING, _RUN_DESCENDING, Page, Reader
+from tinysns.storage.reader import _INTERVALS, _RUN_ASCENDING, _RUN_DESCENDING, Neighbours, Page, Reader
 from tinysns.storage.state import StateMachine
 
 
@@ -146,6 +146,30 @@ def test_an_unknown_user_has_empty_lists_and_is_named_so(users: Log, reader: Rea
     lists = reader.lists("nobody")
     assert not lists.known
     assert (lists.users, lists.followers, lists.following) == (("ann", "bob", "cid"), (), ())
+
+
+def test_only_whoever_logged_in_is_known(users: Log, reader: Reader) -> None:
+    assert reader.knows("ann")
+    assert not reader.knows("Ann")
+    assert not reader.knows("")
+
+
+def test_neighbours_are_sorted_and_each_user_is_its_own(users: Log, reader: Reader) -> None:
+    users.follow("cid", "bob")
+    users.follow("cid", "ann")
+    users.follow("ann", "bob")
+    users.unfollow("ann", "bob")
+    names = 3 * 3 * 3 + 2 * 2 * 3  # each user thrice, two names to a follow
+    assert reader.neighbours(names) == {
+        "ann": Neighbours(("ann", "cid"), ("ann",)),
+        "bob": Neighbours(("bob", "cid"), ("bob",)),
+        "cid": Neighbours(("cid",), ("ann", "bob", "cid")),
+    }
+    assert reader.neighbours(names - 1) is None
+
+
+def test_nobody_has_no_neighbours(reader: Reader) -> None:
+    assert reader.neighbours(0) == {}
 
 
 def test_the_digest_sees_every_kind_of_change(users: Log, reader: Reader) -> None:
