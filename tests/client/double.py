@@ -85,6 +85,7 @@ class Master(Process, sns_pb2_grpc.SnsServicer, master_pb2_grpc.MasterServicer):
         self.name, self.cluster, self.model = name, cluster, cluster.model
         self.writes = 0
         self.streams = 0
+        self.timelines = 0
         self.refusing = ""
 
     def add_services(self, server: grpc.aio.Server) -> None:
@@ -119,6 +120,7 @@ class Master(Process, sns_pb2_grpc.SnsServicer, master_pb2_grpc.MasterServicer):
         return self.model.apply(command)
 
     async def Timeline(self, request: sns_pb2.TimelineRequest, context: Context) -> AsyncIterator[sns_pb2.Posts]:
+        self.timelines += 1
         await self._may_serve(context)
         if request.user not in self.model.users:
             await abort(context, grpc.StatusCode.NOT_FOUND, "UNKNOWN_USER", f"no user {request.user!r}: log in first")
@@ -169,22 +171,38 @@ class Master(Process, sns_pb2_grpc.SnsServicer, master_pb2_grpc.MasterServicer):
 
 
 class Router(Process, router_pb2_grpc.RouterServicer):
+    """`term`: of the leader that it tells; None: the right one. `empty`: no master has reported to it."""
+
     def __init__(self, address: str, cluster: "Cluster") -> None:
         super().__init__(address)
         self.cluster = cluster
+        self.term: int | None = None
+        self.empty = False
+        self.asked = 0
+        self.stays: list[str] = []  # what each Watch asked for
 
     def add_services(self, server: grpc.aio.Server) -> None:
         router_pb2_grpc.add_RouterServicer_to_server(self, server)
 
     async def GetRoute(self, request: router_pb2.RouteRequest, context: Context) -> router_pb2.Route:
+        self.asked += 1
         await self.running.wait()
-        return self.cluster.route()
+        if self.empty:
+            await abort(context, grpc.StatusCode.UNAVAILABLE, "NO_MASTER", "no master has reported yet")
+        return self._route()
 
     async def Watch(self, request: router_pb2.RouteRequest, context: Context) -> AsyncIterator[router_pb2.Route]:
+        self.stays.append(request.stay)
         while True:
             changed = self.cluster.route_changed
-            yield self.cluster.route()
+            yield self._route()
             await changed.wait()
+
+    def _route(self) -> router_pb2.Route:
+        route = self.cluster.route()
+        if self.term is not None:
+            route.term = self.term
+        return route
 
     async def GetMasters(self, request: router_pb2.MastersRequest, context: Context) -> router_pb2.Masters:
         known = [
@@ -226,6 +244,7 @@ class Cluster:
         self.slaves = [Slave(f"127.0.0.{10 + n}:{self.slave_port}", f"h{n}") for n in (1, 2, 3)]
         self.routers = [Router(f"127.0.0.{100 + n}:{port}", self) for n in range(routers)]
         self.leader = self.masters[0]
+        self.primary: Master | None = None  # under the policy `balanced`; None: `available`
 
     async def __aenter__(self) -> Self:
         for process in self._processes():
@@ -256,10 +275,11 @@ class Cluster:
         self.route_changed = asyncio.Event()
 
     def route(self) -> router_pb2.Route:
-        backups = [m.address for m in self.masters if m is not self.leader]
+        primary = self.primary or self.leader
+        backups = [m.address for m in self.masters if m is not primary]
         return router_pb2.Route(
-            primary=self.leader.address, backups=backups, leader=self.leader.address, term=self.term,
-            routers=self.router_addresses,
+            primary=primary.address, backups=backups, leader=self.leader.address, term=self.term,
+            routers=self.router_addresses, policy="balanced" if self.primary else "available",
         )  # fmt: skip
 
     def fault(self) -> str:

@@ -35,7 +35,8 @@ from tinysns.wire.v1 import sns_pb2
 class Client:
     """Warm channels to all masters and an open ear for changes of the route. Belongs to one event loop.
 
-    `routers`: literal "address:port" of one or more routers; one that answers is enough.
+    `routers`: literal "address:port" of one or more routers; one that answers is enough, and tells of all others.
+    Raises BadAddress (a ValueError) if that is something else.
     `on_wait`: is called when a call or a timeline has waited for `Limits.notice_seconds`, and once more (`over`) when
     nothing waits any more; one pair of calls for each outage. It runs on the event loop: it must not block or raise.
     """
@@ -52,15 +53,19 @@ class Client:
         self._limits = limits or Limits()
         self._tasks = Tasks(self._crashed)
         self._masters = Masters(self._tasks, self._limits.try_seconds)
-        self._routes = Routes(routers, self._masters.set_route)
+        self._routes = Routes(routers, self._tasks, self._masters.set_route)
         self._waits = Waits(on_wait, self._limits.notice_seconds)
         self._sessions: list[Session] = []
 
     async def __aenter__(self) -> Self:
-        """Raises Unreachable if no router answers."""
-        with self._waits.waiting("the way to the service"):
-            await self._routes.find(self._limits.connect_seconds)
-        await self._masters.connect(self._limits.try_seconds)
+        """Raises Unreachable if no router answers, or none knows a master; it says what each of them did."""
+        try:
+            with self._waits.waiting("the way to the service"):
+                await self._routes.find(self._limits.connect_seconds)
+            await self._masters.connect(self._limits.try_seconds)
+        except BaseException:  # cancelled, perhaps: whatever it was, nothing may go on behind it
+            await self._tasks.stop()
+            raise
         self._tasks.start("watch the route", self._routes.watch())
         return self
 

@@ -24,6 +24,15 @@ def cancelled_from_outside() -> bool:
     return task is not None and task.cancelling() > 0
 
 
+async def answers(channel: grpc.aio.Channel, seconds: float) -> bool:
+    """Whether a living process is at the other end: a stopped one keeps its connections, and says nothing."""
+    try:
+        await calls.health(channel)(b"", timeout=seconds)
+    except grpc.aio.AioRpcError as e:
+        return e.code() is not grpc.StatusCode.DEADLINE_EXCEEDED  # any other answer comes from a living process
+    return True
+
+
 class Link:
     """The channel to one master. `on_change` is called whenever `ready` changes."""
 
@@ -83,25 +92,19 @@ class Link:
                 if change.done():
                     return True
                 self._doubted.clear()
-                if state is ChannelConnectivity.READY and not await self._answers(channel):
+                if state is ChannelConnectivity.READY and not await answers(channel, self._answer_seconds):
                     return False
                 doubt = asyncio.ensure_future(self._doubted.wait())
         finally:
             change.cancel()
             doubt.cancel()
 
-    async def _answers(self, channel: grpc.aio.Channel) -> bool:
-        try:
-            await calls.health(channel)(b"", timeout=self._answer_seconds)
-        except grpc.aio.AioRpcError as e:
-            return e.code() is not grpc.StatusCode.DEADLINE_EXCEEDED  # any other answer comes from a living process
-        return True
-
     async def _pause(self, seconds: float) -> None:
         self._kicked.clear()
         if seconds:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._kicked.wait(), seconds)
+                async with asyncio.timeout(seconds):
+                    await self._kicked.wait()
 
     def _set_ready(self, ready: bool) -> None:
         if ready != self.ready:

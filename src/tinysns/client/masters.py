@@ -9,6 +9,7 @@ from tinysns.client.routes import Route
 from tinysns.runtime.tasks import Tasks
 
 _LOOK_AGAIN_SECONDS = 0.2
+_ADVANTAGE_SECONDS = 0.02  # how much sooner than the primary another one may be connected
 
 
 class Masters:
@@ -57,9 +58,13 @@ class Masters:
 
     async def connect(self, seconds: float) -> None:
         """Waits a moment for the first of the route, so that the first calls do not go to whoever connects faster."""
+        loop, others_ready = asyncio.get_running_loop(), False
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                while not self.ready(self.order[0]):
+            async with asyncio.timeout(seconds) as limit:
+                while not self.ready(self.route.primary):
+                    if not others_ready and any(link.ready for link in self._links.values()):
+                        others_ready = True
+                        limit.reschedule(loop.time() + min(_ADVANTAGE_SECONDS, seconds))
                     await self.changed(seconds)
 
     async def pick(self, leave: str = "", only: Sequence[str] = ()) -> Link:
