@@ -78,7 +78,7 @@ def test_limit_ends_a_followed_timeline(service: Service, sns: Sns) -> None:
         (("timeline", "eve"), 1, "no user 'eve'"),
         (("list", "eve"), 1, "no user 'eve'"),
         (("list", "ada", "--router", "localhost:3010"), 2, "not 'localhost:3010'"),
-        (("list", "ada", "--router", "127.0.0.1:1"), 3, "no router answers (tried 127.0.0.1:1)"),
+        (("list", "ada", "--router", "127.0.0.1:1"), 3, "no router answers (tried 127.0.0.1:1: nothing listens there)"),
         (("status", "--router", "127.0.0.1:1"), 3, "nothing listens there"),
         (("post", "ada"), 2, "Missing argument"),
     ],
