@@ -1,6 +1,7 @@
 """What the cluster says of itself, asked of each process: what faults stand on, and never a basis of the verdict."""
 
 import asyncio
+import contextlib
 from dataclasses import dataclass
 
 import grpc
@@ -92,6 +93,19 @@ class ClusterView:
 def look(inventory: Inventory) -> ClusterView:
     """Asks every process."""
     return complete(observe(inventory))
+
+
+def routing_policy(inventory: Inventory) -> str:
+    """`available` or `balanced`, as the first router that answers says; empty if none does."""
+    return complete(_routing_policy(inventory))
+
+
+async def _routing_policy(inventory: Inventory) -> str:
+    for address in inventory.router_addresses:
+        with contextlib.suppress(grpc.aio.AioRpcError):  # it does not answer: the next one may
+            async with open_channel(address) as channel:
+                return (await calls.route(channel)(router_pb2.RouteRequest(), timeout=_ASK_SECONDS)).policy
+    return ""
 
 
 async def observe(inventory: Inventory) -> ClusterView:

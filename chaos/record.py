@@ -46,6 +46,7 @@ class RunRecord:
     inventory: str = ""
     hosts: int = 0
     masters: tuple[str, ...] = ()
+    policy: str = ""  # of the routers
     revision: str = ""
     release: str = ""
     command: str = ""
@@ -117,6 +118,7 @@ def read_record(folder: Path) -> RunRecord:
         inventory=text(started, "inventory"),
         hosts=number(started, "hosts"),
         masters=tuple(text(started, "masters").split()),
+        policy=text(started, "policy"),
         revision=text(started, "revision"),
         release=text(started, "release"),
         command=text(started, "command"),

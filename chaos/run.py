@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 
 from chaos import history
-from chaos.cluster import look
+from chaos.cluster import look, routing_policy
 from chaos.errors import CannotRun
 from chaos.faults import FAULTS, Fault, NotNow
 from chaos.hosts import Deadline, RemoteError, Remotes, wait_until
@@ -102,6 +102,7 @@ def _write_start(recorder: RunRecorder, inventory: Inventory, name: str) -> None
         inventory=str(inventory.path),
         hosts=len(inventory.hosts),
         masters=" ".join(host.name for host in inventory.masters),
+        policy=routing_policy(inventory),
         revision=_revision(),
         release=available.release if available else "",
         command=shlex.join(("sns-chaos", *sys.argv[1:])),

@@ -46,6 +46,7 @@ def write_json(run: Run, verdict: Verdict) -> None:
         "seconds": round(run.seconds(record.ended_ns), 3) if record.ended_ns else None,
         "inventory": record.inventory,
         "hosts": record.hosts,
+        "policy": record.policy,
         "revision": record.revision,
         "release": record.release,
         "command": record.command,
