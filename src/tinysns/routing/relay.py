@@ -1,0 +1,102 @@
+"""The relay: answers the interfaces of the course on a router's port, for clients that take the router for the server.
+
+It passes bytes on and knows nothing but the names of the methods. Where to is decided as for all clients: by the
+routing table's route, over warm links to all masters.
+"""
+
+from collections.abc import Callable
+from contextlib import aclosing
+from enum import Enum, auto
+from functools import partial
+from typing import Any
+
+import grpc
+
+from tinysns.client.masters import Masters
+from tinysns.client.routes import Route
+from tinysns.routing.relay_calls import UnaryRelay
+from tinysns.routing.relay_sessions import CallIds
+from tinysns.routing.relay_streams import StreamRelay
+from tinysns.routing.servicer import Routing
+from tinysns.runtime.tasks import Tasks
+
+
+class _Kind(Enum):
+    READ = auto()
+    WRITE = auto()
+    STREAM = auto()
+
+
+_SERVICES = {
+    "csce438.SNSService": {
+        "Login": _Kind.WRITE,
+        "List": _Kind.READ,
+        "Follow": _Kind.WRITE,
+        "UnFollow": _Kind.WRITE,
+        "Timeline": _Kind.STREAM,
+        "GetFollowerInfo": _Kind.READ,
+    },
+    "hw2.MessengerServer": {
+        "Login": _Kind.WRITE,
+        "Join": _Kind.WRITE,
+        "Leave": _Kind.WRITE,
+        "List": _Kind.READ,
+        "Chat": _Kind.STREAM,
+    },
+}
+
+# Of a health check. A doubted link that fails it is closed with all streams on it, so this is longer than a busy master
+# ever needs; calls have gone on to another master long before.
+_ANSWER_SECONDS = 1.0
+
+
+class Relay:
+    """`hold_seconds`: how long a call without a deadline waits for a master. `new_session` gives random session ids."""
+
+    names = tuple(_SERVICES)
+    """of the gRPC services, for reflection"""
+
+    def __init__(self, routing: Routing, tasks: Tasks, hold_seconds: float, new_session: Callable[[], int]) -> None:
+        self._routing = routing
+        self._tasks = tasks
+        self._masters = Masters(tasks, _ANSWER_SECONDS)
+        self._unary = UnaryRelay(self._masters, CallIds(new_session), hold_seconds)
+        self._streams = StreamRelay(self._masters, self._primary, hold_seconds)
+
+    def handlers(self) -> tuple[grpc.GenericRpcHandler, ...]:
+        """To be added to the server."""
+        return tuple(
+            grpc.method_handlers_generic_handler(
+                service, {name: self._handler(f"/{service}/{name}", kind) for name, kind in methods.items()}
+            )
+            for service, methods in _SERVICES.items()
+        )
+
+    def start(self) -> None:
+        """Begins to follow the route and to connect to the masters; before that, calls wait."""
+        self._tasks.start("relay: route", self._follow_route())
+        self._tasks.start("relay: doubt", self._streams.doubt())
+
+    def close(self) -> None:
+        """Tells the clients of all streams to open them again elsewhere. Call it before the server stops."""
+        self._streams.close()
+
+    def _handler(self, method: str, kind: _Kind) -> "grpc.RpcMethodHandler[Any, Any]":
+        match kind:
+            case _Kind.READ:
+                return grpc.unary_unary_rpc_method_handler(partial(self._unary.read, method))
+            case _Kind.WRITE:
+                return grpc.unary_unary_rpc_method_handler(partial(self._unary.write, method))
+            case _Kind.STREAM:
+                return grpc.stream_stream_rpc_method_handler(partial(self._streams.relay, method))
+
+    async def _follow_route(self) -> None:
+        async with aclosing(self._routing.routes()) as routes:
+            async for route in routes:
+                order = (route.primary, *route.backups)
+                self._masters.set_route(Route(order, route.leader, route.term, tuple(route.routers)))
+
+    def _primary(self) -> str:
+        """For one more stream. Under `balanced` each has its own, by the load as it is now."""
+        route = self._routing.route()
+        return route.primary if route is not None else ""
