@@ -39,6 +39,7 @@ class Link:
     def __init__(self, address: str, on_change: Callable[[], None], answer_seconds: float) -> None:
         self.address = address
         self.ready = False
+        self.timelines = 0  # of this client, that are open on this link
         self.channel = open_channel(address)
         self._on_change = on_change
         self._answer_seconds = answer_seconds

@@ -9,7 +9,7 @@ from tinysns.client.routes import Route
 from tinysns.runtime.tasks import Tasks
 
 _LOOK_AGAIN_SECONDS = 0.2
-_ADVANTAGE_SECONDS = 0.02  # how much sooner than the primary another one may be connected
+_ADVANTAGE_SECONDS = 0.02  # how much sooner than those that are waited for another one may be connected
 
 
 class Masters:
@@ -57,11 +57,15 @@ class Masters:
         return address in self._links and self._links[address].ready
 
     async def connect(self, seconds: float) -> None:
-        """Waits a moment for the first of the route, so that the first calls do not go to whoever connects faster."""
+        """Waits a moment for the first of the route, so that the first calls do not go to whoever connects faster.
+
+        Under `balanced` for all of them, so that the first timelines are spread.
+        """
         loop, others_ready = asyncio.get_running_loop(), False
+        wanted = self.route.order if self.balanced else self.route.order[:1]
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds) as limit:
-                while not self.ready(self.route.primary):
+                while not all(self.ready(address) for address in wanted):
                     if not others_ready and any(link.ready for link in self._links.values()):
                         others_ready = True
                         limit.reschedule(loop.time() + min(_ADVANTAGE_SECONDS, seconds))
@@ -69,14 +73,32 @@ class Masters:
 
     async def pick(self, leave: str = "", only: Sequence[str] = ()) -> Link:
         """The next master behind `leave` whose channel is ready; waits while there is none. `only`: one of these."""
+        return (await self._ready(leave, only))[0]
+
+    async def pick_for_timeline(self, leave: str = "", only: Sequence[str] = ()) -> Link:
+        """The same for one more timeline. Under `balanced` the one of them that has the fewest of this client's: the
+        routers' word is about a client, and says nothing of a hundred timelines that it may have.
+        """
+        ready = await self._ready(leave, only)
+        if not self.balanced or only:
+            return ready[0]
+        elsewhere = [link for link in ready if link.address != leave] or ready
+        return min(elsewhere, key=lambda link: link.timelines)
+
+    @property
+    def balanced(self) -> bool:
+        """Whether timelines should be spread over all masters."""
+        return self.route.policy == "balanced"
+
+    async def _ready(self, leave: str, only: Sequence[str]) -> list[Link]:
+        """All that can be used, in the order in which to try them; at least one."""
         while True:
             order = [a for a in self.order if a in only] if only else list(self.order)
             if leave in order:
                 at = order.index(leave) + 1
                 order = order[at:] + order[:at]
-            for address in order:
-                if self._links[address].ready:
-                    return self._links[address]
+            if ready := [self._links[address] for address in order if self._links[address].ready]:
+                return ready
             await self.changed(_LOOK_AGAIN_SECONDS)
 
     async def changed(self, seconds: float) -> None:

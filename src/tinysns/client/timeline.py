@@ -7,10 +7,11 @@ import grpc
 
 from tinysns.client import calls, codec
 from tinysns.client.codec import TimelinePost
-from tinysns.client.errors import Definite
+from tinysns.client.errors import CursorAhead, Definite
 from tinysns.client.links import Link, cancelled_from_outside
 from tinysns.client.masters import Masters, Pace
 from tinysns.client.waits import Waiting
+from tinysns.rpc.errors import info
 from tinysns.wire.v1 import sns_pb2
 
 HEARTBEAT_MS = 200
@@ -30,7 +31,10 @@ _FINAL = (
 
 def final_error(error: grpc.aio.AioRpcError) -> Definite | None:
     """The error to raise if asking another master is useless, else None."""
-    return Definite(error.details() or error.code().name) if error.code() in _FINAL else None
+    if error.code() not in _FINAL:
+        return None
+    kind = CursorAhead if info(error)[0] == "CURSOR_AHEAD" else Definite
+    return kind(error.details() or error.code().name)
 
 
 async def batches_of(
@@ -39,11 +43,11 @@ async def batches_of(
     """The posts as they come, in batches; an empty one says that nothing more is there right now. Never ends by itself.
 
     A reader that is slow to take a batch stops the stream (gRPC's flow control), so that nothing piles up anywhere.
-    Raises Definite, e.g. for an unknown user.
+    Raises Definite for an unknown user, CursorAhead.
     """
     cursor, leave, pace = after_position, "", Pace(masters)
     while True:
-        link = await masters.pick(leave, only)
+        link = await masters.pick_for_timeline(leave, only)
         stream = _Stream(link, user, cursor, heartbeat_ms)
         heard = False
         try:
@@ -85,6 +89,7 @@ class _Stream:
         self._paused = False
         request = sns_pb2.TimelineRequest(user=user, after_position=cursor, heartbeat_ms=heartbeat_ms)
         self.call = calls.timeline(link.channel)(request)
+        link.timelines += 1
         self._watchdog = self._loop.call_later(self._silence_seconds, self._watch)
 
     def pause(self) -> None:
@@ -99,6 +104,7 @@ class _Stream:
     def close(self) -> None:
         self._watchdog.cancel()
         self.call.cancel()
+        self._link.timelines -= 1
 
     def _watch(self) -> None:
         silent_seconds = 0.0 if self._paused else self._loop.time() - self._heard_at
