@@ -112,7 +112,10 @@ class Ready:
     def term(self) -> int: ...
     @property
     def messages(self) -> list[tuple[int, bytes]]:
-        """``(peer, packet)``, one per peer, to be sent at once, before ``write`` is on disk. Only leaders have any."""
+        """``(peer, packet)``, one per peer, to be sent at once, before ``write`` is on disk.
+
+        A leader's, and a candidate's requests for votes; the votes count once the candidate's own is on disk.
+        """
 
     @property
     def snapshot(self) -> int | None:

@@ -41,6 +41,38 @@ def test_an_obituary_lets_campaign_now_win_against_the_lease(new_network: NewNet
     assert network.leader() is survivor
 
 
+def test_votes_are_asked_for_at_once_but_count_only_behind_the_candidates_own(new_network: NewNetwork) -> None:
+    network = new_network(4)
+    _, candidate = without_leader(network)
+    candidate.group.campaign_now()
+    network.handle(candidate)  # it asks; its own vote is not written
+    for voter in [member for member in network.members.values() if member is not candidate]:
+        network.handle(voter)
+        network.send(voter.node, voter.flush())
+    assert len(candidate.inbox) == 2
+    network.handle(candidate)
+    assert candidate.group.status().role == Group.CANDIDATE
+    network.send(candidate.node, candidate.flush())
+    assert candidate.leads
+
+
+def test_a_candidate_that_dies_before_its_own_vote_is_written_has_asked_in_vain(new_network: NewNetwork) -> None:
+    network = new_network(3)
+    _, candidate = without_leader(network)
+    term = candidate.group.status().term
+    candidate.group.campaign_now()
+    network.handle(candidate)
+    voter = next(member for member in network.members.values() if member is not candidate)
+    network.handle(voter)
+    network.send(voter.node, voter.flush())
+    network.handle(candidate)
+    network.down(candidate.node)
+    assert voter.group.status().term == term + 1
+    restarted = network.up(candidate.node)
+    assert restarted.group.status().term == term
+    network.elect()
+
+
 def test_a_false_alarm_does_not_depose_a_live_leader(new_network: NewNetwork) -> None:
     network = new_network(4)
     network.put(3)

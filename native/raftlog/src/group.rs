@@ -23,6 +23,9 @@ use crate::status::{role, Progress, Status};
 use crate::store::Store;
 use crate::{raft_error, Compacted, ProposalDropped, RaftError};
 
+/// Far more than a group has members; garbage must not fill the memory.
+const MOST_EARLY_VOTES: usize = 64;
+
 #[pyclass(module = "raftlog")]
 pub struct Group {
     id: u64,
@@ -40,6 +43,10 @@ pub struct Group {
     /// Number of the last write that was handed out, and of the last one that was reported persisted.
     handed_out: u64,
     persisted: u64,
+    /// Number of the write that holds this member's own vote as candidate. The others are asked while it is under way;
+    /// what they answer is counted once it is on disk, so nobody leads by a vote that a crash could take back.
+    own_vote: u64,
+    early_votes: Vec<Message>,
     sequence: Arc<Sequence>,
     /// The log's register of open groups, to leave it in the end.
     open: Arc<Mutex<HashSet<u64>>>,
@@ -65,6 +72,8 @@ impl Group {
             restoring: 0,
             handed_out: 0,
             persisted: 0,
+            own_vote: 0,
+            early_votes: Vec::new(),
             sequence: Arc::default(),
             open,
         })
@@ -101,6 +110,27 @@ impl Group {
         self.applied = start.index;
         self.compacted = start.index;
         self.restoring += 1;
+    }
+
+    fn take_in(&mut self, message: Message) -> PyResult<()> {
+        match self.node.step(message) {
+            // not from a member, or dropped by a leader that is on its way out: the sender asks again
+            Ok(()) | Err(Error::StepPeerNotFound | Error::StepLocalMsg | Error::ProposalDropped) => Ok(()),
+            Err(error) => Err(raft_error(error)),
+        }
+    }
+
+    /// A candidate's requests for votes need not wait for its own vote to be on disk (`own_vote`), if the log that they
+    /// speak of is: after a crash this member must not be found with less than what the votes were given for.
+    fn ask_early(&mut self, job: &Job, messages: &mut Vec<Message>, waiting: &mut Vec<Message>) {
+        if self.persisted < self.handed_out || !job.entries.is_empty() || job.restore.is_some() {
+            return;
+        }
+        let (requests, others) = std::mem::take(waiting)
+            .into_iter()
+            .partition(|message| message.get_msg_type() == MessageType::MsgRequestVote);
+        *waiting = others;
+        messages.extend::<Vec<Message>>(requests);
     }
 
     /// Takes committed entries over, in log order; returns those that are for the state machine.
@@ -151,10 +181,11 @@ impl Group {
             {
                 continue;
             }
-            match self.node.step(message) {
-                // not from a member, or dropped by a leader that is on its way out: the sender asks again
-                Ok(()) | Err(Error::StepPeerNotFound | Error::StepLocalMsg | Error::ProposalDropped) => {}
-                Err(error) => return Err(raft_error(error)),
+            let vote = message.get_msg_type() == MessageType::MsgRequestVoteResponse;
+            if vote && self.persisted < self.own_vote && self.early_votes.len() < MOST_EARLY_VOTES {
+                self.early_votes.push(message);
+            } else if !vote || self.persisted >= self.own_vote {
+                self.take_in(message)?;
             }
         }
         Ok(())
@@ -253,18 +284,24 @@ impl Group {
         }
         let mut ready = self.node.ready();
         let job = self.job(&mut ready);
-        let (messages, reads, entries) =
+        let (mut messages, reads, entries) =
             (ready.take_messages(), ready.take_read_states(), ready.take_committed_entries());
+        let mut waiting = ready.take_persisted_messages();
+        self.ask_early(&job, &mut messages, &mut waiting);
         let after = After::Ready {
             number: ready.number(),
             last: job.entries.last().map_or(0, |entry| entry.index),
             restored: job.restore.clone(),
-            messages: ready.take_persisted_messages(),
+            messages: waiting,
         };
         let restored = job.restore.as_ref().map(|start| start.index);
         self.node.advance_append_async(ready); // from here on raft reads what is in the job from the store
         let committed = self.commit(py, entries)?;
+        let votes = job.hard.is_some() && self.node.raft.state == StateRole::Candidate;
         let write = self.hand_out(job, after);
+        if votes {
+            self.own_vote = write.order;
+        }
         let raft = &self.node.raft;
         Ok(Some(Ready {
             role: role(raft.state),
@@ -297,6 +334,11 @@ impl Group {
                 }
                 if last > 0 && self.node.raft.raft_log.persisted >= last {
                     self.node.mut_store().set_durable(last);
+                }
+                if self.persisted >= self.own_vote {
+                    for vote in std::mem::take(&mut self.early_votes) {
+                        self.take_in(vote)?;
+                    }
                 }
                 Ok(pack(py, messages))
             }

@@ -17,7 +17,8 @@ pub struct Ready {
     /// 0 while none is known.
     pub leader: u64,
     pub term: u64,
-    /// May leave at once, before `write` is on disk. Only a leader has any (raft thesis, 10.2.1).
+    /// May leave at once, before `write` is on disk: a leader's (raft thesis, 10.2.1), and requests for votes, which are
+    /// counted only once this member's own is on disk.
     pub messages: Packets,
     /// The leader has compacted what this member lacks: get a state at this index or later from another member, make it
     /// durable, and only then write `write`. None if there is nothing to get.
