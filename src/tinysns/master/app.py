@@ -14,7 +14,7 @@ from raftlog import Corrupt, Log, NotFounded
 
 from tinysns.master import founding
 from tinysns.master.lock import hold_lock
-from tinysns.master.reporting import RouterLink, SlaveLink
+from tinysns.master.reporting import RouterLinks, SlaveLink
 from tinysns.master.service import MasterService, ObituaryService, Self, Sources
 from tinysns.replication.guard import FLOOR_BYTES, free_bytes
 from tinysns.replication.links import Links, Peer
@@ -56,7 +56,7 @@ class Master:
         self._incarnation = 0
         self._cluster_id = ""
         self._slave_link = SlaveLink(settings.runtime / "slave.sock", self._heartbeat)
-        self._router_links = [RouterLink(address, self._state) for address in settings.routers]
+        self._router_links = RouterLinks(settings.routers, self._state)
 
     async def run(self) -> None:
         """Until the process is asked to stop. Raises CannotStart."""
@@ -158,8 +158,8 @@ class Master:
             self._tasks.start(f"link to node {peer.node}", links.run(peer))
         for name, work in (("tick", replica.tick), ("compact", replica.compact), ("restore", replica.restore)):
             self._tasks.start(name, work())
-        for link in self._router_links:
-            self._tasks.start("router-link", link.run())
+        services.counters.on_streams = self._router_links.load_changed
+        self._router_links.start(self._tasks)
         self._tasks.start("health", self._report(server))
         return server
 
@@ -170,8 +170,7 @@ class Master:
         self._replica.changed.append(changed.set)
         while True:
             self._slave_link.changed()
-            for link in self._router_links:
-                link.changed()
+            self._router_links.changed()
             await server.set_serving(not self._replica.trouble)
             await changed.wait()
             changed.clear()

@@ -3,19 +3,25 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import grpc
 
 from tinysns.rpc.channels import open_channel
+from tinysns.runtime.tasks import Tasks
 from tinysns.wire.v1 import router_pb2, router_pb2_grpc, slave_pb2, slave_pb2_grpc
 
 log = logging.getLogger(__name__)
 
 HEARTBEAT_SECONDS = 0.2
-DUAL_PING_SECONDS = 0.1
+# To each of four routers. All that clients are waiting for is said at once, so this is only how a router finds out that
+# a master hangs or cannot be reached (RoutingSettings.silence_seconds); ten each second would cost three times as much.
+DUAL_PING_SECONDS = 0.4
+# Routers count whom they sent where, so they can do without the newest load for a moment, and a herd of clients must
+# not make a message of each that comes.
+LOAD_SECONDS = 0.05
 RECONNECT_SECONDS = 0.05
 REFUSED_SECONDS = 1.0  # somebody must change an inventory first
 # A router answers each ping. One that does not is stopped, or the way to it is cut, which a stream may hide for long.
@@ -82,6 +88,31 @@ class SlaveLink(_Link):
 
     async def _stream(self, channel: grpc.aio.Channel) -> None:
         await self._say(slave_pb2_grpc.SlaveStub(channel).Heartbeats(), self._heartbeat)
+
+
+class RouterLinks:
+    """The links to the router and all deputies; see RouterLink."""
+
+    def __init__(self, addresses: Sequence[str], state: Callable[[], router_pb2.Message]) -> None:
+        self._links = [RouterLink(address, state) for address in addresses]
+        self._soon: asyncio.TimerHandle | None = None
+
+    def start(self, tasks: Tasks) -> None:
+        for link in self._links:
+            tasks.start("router-link", link.run())
+
+    def changed(self) -> None:
+        """There is something that clients are waiting for: it is said at once."""
+        if self._soon is not None:
+            self._soon.cancel()
+            self._soon = None
+        for link in self._links:
+            link.changed()
+
+    def load_changed(self) -> None:
+        """There are more streams, or less: it is said within LOAD_SECONDS, in one message with all that follow."""
+        if self._soon is None:
+            self._soon = asyncio.get_running_loop().call_later(LOAD_SECONDS, self.changed)
 
 
 class RouterLink(_Link):

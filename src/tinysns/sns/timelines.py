@@ -37,11 +37,11 @@ class Timelines:
     def timeline(self, user: str, after_position: int = 0) -> Iterator["Timeline"]:
         """A timeline for as long as the context lasts; `open` it first."""
         subscription = self._hub.open(user)
-        self._counters.open_streams += 1
+        self._counters.stream_opened()
         try:
             yield Timeline(self._hub, subscription, self._reads, after_position)
         finally:
-            self._counters.open_streams -= 1
+            self._counters.stream_closed()
             self._hub.close(subscription)
 
 
