@@ -16,6 +16,7 @@ from typing import Any, Self
 import grpc
 
 from tests.client.model import Model
+from tinysns.domain.positions import position_at
 from tinysns.domain.writes import Outcome
 from tinysns.rpc.errors import abort
 from tinysns.rpc.server import Server
@@ -86,6 +87,7 @@ class Master(Process, sns_pb2_grpc.SnsServicer, master_pb2_grpc.MasterServicer):
         self.writes = 0
         self.streams = 0
         self.timelines = 0
+        self.sent = 0  # posts to readers
         self.refusing = ""
 
     def add_services(self, server: grpc.aio.Server) -> None:
@@ -125,6 +127,10 @@ class Master(Process, sns_pb2_grpc.SnsServicer, master_pb2_grpc.MasterServicer):
         if request.user not in self.model.users:
             await abort(context, grpc.StatusCode.NOT_FOUND, "UNKNOWN_USER", f"no user {request.user!r}: log in first")
         cursor = request.after_position
+        if cursor > position_at(self.model.index + 1, 0):
+            await abort(
+                context, grpc.StatusCode.OUT_OF_RANGE, "CURSOR_AHEAD", "the cursor is ahead; begin again from 0"
+            )
         while True:
             grown = self.model.grown
             # Now and then a batch begins before the cursor, as a real one that straddles it does.
@@ -133,6 +139,7 @@ class Master(Process, sns_pb2_grpc.SnsServicer, master_pb2_grpc.MasterServicer):
             if posts:
                 cursor = posts[-1].position
                 yield sns_pb2.Posts(posts=posts)
+                self.sent += len(posts)
             else:
                 try:
                     await asyncio.wait_for(grown.wait(), (request.heartbeat_ms or 60_000) / 1000)

@@ -1,7 +1,7 @@
 """A session's writes take effect exactly once and in order, whatever happens to the masters and to the messages."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -174,6 +174,43 @@ async def test_lost_command_is_sent_again_as_soon_as_its_successor_is_refused() 
         async with asyncio.timeout(0.5):
             await asyncio.gather(lost, session.submit(Post("ada", ("next",))))
         assert [p.text for p in cluster.model.posts] == ["lost", "next"]
+
+
+async def test_what_gave_up_keeps_nobody_waiting_for_the_rest() -> None:
+    async with Cluster() as cluster, Client(cluster.router_addresses, limits=QUICK) as client:
+        session = client.session()
+        await session.login("ada")
+        for master in cluster.masters:
+            master.hang()
+        answers = [session.submit(Post("ada", ("x",))) for _ in range(3)]
+        answers[2].cancel()
+        async with asyncio.timeout(2):
+            await session.drain()
+        assert [type(a.exception()) for a in answers[:2]] == [Indefinite] * 2
+
+
+async def test_many_posts_tell_how_far_they_came() -> None:
+    async with Cluster() as cluster, Client(cluster.router_addresses, limits=QUICK) as client:
+        session = client.session(window=4)
+        await session.login("ada")
+        assert await session.post_all("ada", map(str, range(1000))) == 1000
+        with pytest.raises(Refusal, match="never logged in") as refused:
+            await session.post_all("eve", map(str, range(1000)))
+        assert refused.value.posted == 0
+
+        def texts() -> Iterator[str]:
+            for n in range(1000, 2000):
+                if n == 1500:
+                    for master in cluster.masters:
+                        master.hang()
+                yield str(n)
+
+        with pytest.raises((Indefinite, Unreachable)) as caught:
+            await session.post_all("ada", texts())
+        took_effect = len(cluster.model.posts) - 1000
+        assert not caught.value.definite
+        assert caught.value.posted <= took_effect < 1000
+        assert [p.text for p in cluster.model.posts] == [str(n) for n in range(1000 + took_effect)]
 
 
 async def test_closing_fails_what_is_not_answered() -> None:

@@ -6,8 +6,7 @@ from contextlib import aclosing
 import pytest
 
 from tests.client.double import Cluster
-from tinysns.client import Client, Definite, Limits, Session, Unreachable
-from tinysns.client.blocking import BlockingClient
+from tinysns.client import Client, CursorAhead, Definite, Limits, Session, Unreachable
 
 
 async def _pair(session: Session) -> None:
@@ -94,36 +93,27 @@ async def test_restarted_master_is_connected_again_soon() -> None:
             assert await client.history("ada", only=[victim.address]) == []
 
 
-def test_blocking_face() -> None:
-    async def serve(started: asyncio.Event, stop: asyncio.Event, cluster: list[Cluster]) -> None:
-        async with Cluster() as c:
-            cluster.append(c)
-            started.set()
-            await stop.wait()
-
-    async def main() -> None:
-        started, stop, clusters = asyncio.Event(), asyncio.Event(), list[Cluster]()
-        serving = asyncio.create_task(serve(started, stop, clusters))
-        await started.wait()
-        await asyncio.to_thread(_use_blocking, clusters[0].router_addresses)
-        stop.set()
-        await serving
-
-    asyncio.run(main())
+async def test_a_cursor_ahead_of_the_service_is_an_error_of_its_own() -> None:
+    async with Cluster() as cluster, Client(cluster.router_addresses) as client:
+        session = client.session()
+        await _pair(session)
+        last = await session.post("ada", ["1"])
+        with pytest.raises(CursorAhead, match="begin again from 0") as caught:
+            await client.history("bob", last + (1 << 20))
+        assert caught.value.definite
+        assert [p.text for p in await client.history("bob", last)] == []
 
 
-def _use_blocking(routers: list[str]) -> None:
-    with BlockingClient(routers) as client:
-        client.login("ada")
-        client.login("bob")
-        client.follow("bob", "ada")
-        client.post("ada", ["one", "two"])
-        texts = []
-        for post in client.timeline("bob"):
-            texts.append(post.text)
-            if len(texts) == 2:
-                break
-        assert texts == ["one", "two"]
-        assert client.list("ada").followers == ("ada", "bob")
-        with pytest.raises(Definite):
-            client.unfollow("ada", "bob")
+async def test_a_slow_reader_stops_the_service_instead_of_filling_its_memory() -> None:
+    async with Cluster() as cluster, Client(cluster.router_addresses) as client:
+        session = client.session()
+        await _pair(session)
+        await session.post_all("ada", ("x" * 60_000 for _ in range(600)))  # 36 MB; 3 MB for each message of the double
+        async with aclosing(client.timeline("bob")) as posts:
+            await anext(posts)
+            master = next(m for m in cluster.masters if m.timelines)
+            await asyncio.sleep(1.5)  # it reads what it has got
+            assert master.sent <= 150
+            assert [m.timelines for m in cluster.masters] == [int(m is master) for m in cluster.masters]
+            for _ in range(599):
+                await anext(posts)

@@ -3,9 +3,12 @@
 async with Client(["10.67.0.11:3010"]) as client:
     session = client.session()
     await session.login("ada")
-    position = await session.post("ada", ["hello"])
+    await session.post("ada", ["hello"])
     async for post in client.timeline("bob"):
         print(post.author, post.text)
+
+Calls either return, or raise SnsError within `Limits.deadline_seconds`: Definite if they had no effect and will have
+none, Indefinite if that is not known. Until then they are tried on one master after the other, and never done twice.
 """
 
 import asyncio
@@ -101,7 +104,9 @@ class Client:
     ) -> AsyncGenerator[TimelinePost]:
         """Every post of those whom `user` follows, from behind the position on; waits for new ones for ever.
 
-        `only`: read from these masters ("address:port") and no others. Raises Definite, e.g. for an unknown user.
+        Once and in order, whatever dies meanwhile. A reader may take its time: the service waits then, and nothing
+        piles up. `only`: read from these masters ("address:port") and no others. Raises Definite for an unknown user,
+        CursorAhead for a position that this cluster has not reached: begin again from 0.
         """
         async with aclosing(self.timeline_batches(user, after_position, only=only)) as batches:
             async for batch in batches:
@@ -120,7 +125,7 @@ class Client:
                     yield batch
 
     async def history(self, user: str, after_position: int = 0, *, only: Sequence[str] = ()) -> list[TimelinePost]:
-        """All posts of the timeline up to now. Raises Unreachable, Definite."""
+        """All posts of the timeline up to now. Raises Unreachable, and what `timeline` raises."""
         posts: list[TimelinePost] = []
         try:
             async with (

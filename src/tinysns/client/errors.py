@@ -10,9 +10,10 @@ from tinysns.domain.writes import Follow, Login, Outcome, Post, Unfollow, Write
 
 
 class SnsError(Exception):
-    """A call failed; str() is one sentence for people."""
+    """A call failed; str() is one sentence for people. `posted`: how far `post_all` came before, for certain."""
 
     definite: ClassVar[bool]
+    posted: int = 0
 
 
 class Definite(SnsError):
@@ -29,6 +30,10 @@ class Indefinite(SnsError):
 
 class Unreachable(Definite):
     """Nobody answered in time, and nothing was sent that could take effect."""
+
+
+class CursorAhead(Definite):
+    """The timeline's cursor is ahead of all posts there are: it comes from another cluster. Begin again from 0."""
 
 
 class Refusal(Definite):

@@ -14,7 +14,8 @@ from grpc import ChannelConnectivity
 from tinysns.client import calls
 from tinysns.rpc.channels import open_channel
 
-_FIRST_PAUSE_SECONDS = 0.01  # a restarted process listens again within some 100 ms: look often at first
+# Whoever was lost is not back sooner, and those who take over need the processor in just these milliseconds.
+_FIRST_PAUSE_SECONDS = 0.05
 _LONGEST_PAUSE_SECONDS = 0.25
 
 
@@ -56,15 +57,15 @@ class Link:
 
     async def keep(self) -> None:
         """Keeps the channel connected, until cancelled."""
-        pause_seconds = 0.0
+        pause_seconds = _FIRST_PAUSE_SECONDS
         try:
             while True:
                 if await self._follow(self.channel):
-                    pause_seconds = 0.0
+                    pause_seconds = _FIRST_PAUSE_SECONDS
                 self._set_ready(False)
                 await self.channel.close()
                 await self._pause(pause_seconds)
-                pause_seconds = min(max(2 * pause_seconds, _FIRST_PAUSE_SECONDS), _LONGEST_PAUSE_SECONDS)
+                pause_seconds = min(2 * pause_seconds, _LONGEST_PAUSE_SECONDS)
                 self.channel = open_channel(self.address)
         finally:
             self._set_ready(False)

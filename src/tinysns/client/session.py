@@ -9,7 +9,7 @@ A master holds requests through an election, so a second submit there is no harm
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 
@@ -17,6 +17,7 @@ import grpc
 
 from tinysns.client import calls, codec
 from tinysns.client.errors import Definite, Unreachable, refusal
+from tinysns.client.flow import Flow, packed
 from tinysns.client.links import Link, cancelled_from_outside
 from tinysns.client.masters import Masters, Pace
 from tinysns.client.outbox import Item, Next, Outbox
@@ -84,6 +85,18 @@ class Session:
         """Posts all of `texts` or none; returns the position of the first. Raises Refusal with UNKNOWN_USER."""
         return (await self._call(Post(author, tuple(texts)))).position
 
+    async def post_all(self, author: str, texts: Iterable[str]) -> int:
+        """Posts any number of texts, in order, in batches of which several are in flight; returns how many.
+
+        Takes from `texts` only while the window has room. Raises SnsError: `posted` in it says how many took effect for
+        certain, the first ones; it is Indefinite unless it is certain that none behind those did. Posts that come one
+        by one, over time, are better sent with `room` and `submit`.
+        """
+        flow = Flow(self, author)
+        for batch in packed(texts):
+            await flow.add(batch)
+        return await flow.finish()
+
     async def _call(self, write: Write) -> Answer:
         _check(write)
         await self.room()
@@ -116,7 +129,12 @@ class Session:
         loop = asyncio.get_running_loop()
         item = Item(write, loop.create_future())
         timer = loop.call_later(deadline_seconds or self._limits.deadline_seconds, self._expire, item)
-        item.future.add_done_callback(lambda _: timer.cancel())
+
+        def settled(_: object) -> None:
+            timer.cancel()
+            self._settled()
+
+        item.future.add_done_callback(settled)
         if not self._outbox.awaited:
             self._waiting.begin()
         self._outbox.add(item)
@@ -129,7 +147,7 @@ class Session:
 
     async def drain(self) -> None:
         """Returns once everything submitted is answered or has failed by its deadline (which is why this ends)."""
-        while len(self._outbox):
+        while self._outbox.awaited:
             self._room.clear()
             await self._room.wait()
 
@@ -149,10 +167,9 @@ class Session:
 
     def _expire(self, item: Item) -> None:
         self._outbox.expire(item, f"the service did not answer a write before its deadline{self._because()}")
-        self._settled()
 
     def _settled(self) -> None:
-        """Some write was answered or has failed."""
+        """Some write was answered, has failed, or is not awaited any more."""
         self._room.set()
         if not self._outbox.awaited:
             self._waiting.end()
