@@ -24,9 +24,10 @@ def mortal_service(folder: Path) -> Iterator[Service]:
 
 @dataclass(frozen=True)
 class Death:
-    """`index`: of the log entry that the master died with."""
+    """The log entry that the master died with: its index, and the texts of all posts in it."""
 
     index: int
+    texts: tuple[str, ...]
 
 
 class Doom:
@@ -62,7 +63,8 @@ class Doom:
             return status is not None and status.serving and status.incarnation == self._before.incarnation + 1
 
         await until(serves_again, f"the next master of {self._host} serves")
-        return Death(said["index"])
+        texts = (text for command in said["writes"] for text in command["write"].get("texts", ()))
+        return Death(said["index"], tuple(texts))
 
 
 def _marker(write: Write) -> str:
