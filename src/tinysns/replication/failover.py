@@ -12,7 +12,7 @@ import logging
 from collections.abc import Callable, Sequence
 
 from tinysns.domain.succession import LogEnd, Succession, quorum, rank
-from tinysns.replication.driver import Driver
+from tinysns.replication.driver import Driver, View
 from tinysns.replication.links import Links
 
 log = logging.getLogger(__name__)
@@ -22,6 +22,8 @@ log = logging.getLogger(__name__)
 DELAY_SECONDS = 0.03
 DELAY_PER_RANK_SECONDS = 0.015
 ATTEMPTS = 5  # then the ordinary election timeout takes over
+# The journal hears of it afterwards: each line costs its readers and writers time that the failover needs.
+SAY_LATER_SECONDS = 0.05
 
 
 class Failover:
@@ -33,6 +35,9 @@ class Failover:
         self._succession: Succession | None = None
         self._heard: dict[tuple[int, int], dict[int, LogEnd]] = {}
         self._timer: asyncio.TimerHandle | None = None
+        self._loop = asyncio.get_running_loop()
+        self._lost_at = 0.0
+        self._story: list[str] = []
         self.may_campaign = True  # false while this member's disk could not lead
 
     def leader_lost(self, peer: int, why: str) -> None:
@@ -42,8 +47,9 @@ class Failover:
         lost = (peer, view.term)
         if peer != view.leader or view.leads or self._lost == lost:
             return
-        log.info("leader %d of term %d is lost (%s)", peer, view.term, why)
         self._lost = lost
+        self._lost_at = self._loop.time()
+        self._story = [f"leader {peer} of term {view.term} is lost ({why})"]
         self._succession = Succession(self._order, self._me, peer)
         for member, end in self._heard.pop(lost, {}).items():
             self._succession.heard(member, end)
@@ -68,8 +74,11 @@ class Failover:
             if len(told) > len(self._order) - quorum(self._order) and lost_term == self._driver.view.term:
                 self.leader_lost(lost_leader, f"told by {sorted(told)}")
 
-    def leader_known(self) -> None:
+    def leader_known(self, view: View) -> None:
         """There is a leader (again)."""
+        self._tell(f"leader {view.leader}{' (this member)' if view.leads else ''} in term {view.term}")
+        self._loop.call_later(SAY_LATER_SECONDS, log.info, "; ".join(self._story))
+        self._story = []
         self._lost = self._succession = None
         self.close()
 
@@ -87,17 +96,23 @@ class Failover:
     def _arm(self, delay_seconds: float, attempts: int) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = asyncio.get_running_loop().call_later(delay_seconds, self._again, attempts)
+        self._timer = self._loop.call_later(delay_seconds, self._again, attempts)
 
     def _again(self, attempts: int) -> None:
         self._timer = None
         if self._lost is None or self._driver.view.leads or self._driver.view.leader not in (0, self._lost[0]):
             return
+        log.info("no leader yet: %s", "; ".join(self._story))
         self._campaign(self._driver.campaign)
         if attempts > 1:
             self._arm(DELAY_PER_RANK_SECONDS * len(self._order), attempts - 1)
 
     def _campaign(self, begin: Callable[[], None]) -> None:
         if self.may_campaign:
-            log.info("campaign, the log ends at %s", self._driver.log_end())
+            end = self._driver.log_end()
+            self._tell(f"campaign, the log ends at {end.index} of term {end.term}")
             begin()
+
+    def _tell(self, event: str) -> None:
+        after = f"after {(self._loop.time() - self._lost_at) * 1000:.1f} ms: " if self._lost else ""
+        self._story.append(after + event)

@@ -29,7 +29,8 @@ log = logging.getLogger(__name__)
 
 PULSE_SECONDS = 0.05
 SILENCE_SECONDS = 0.5
-RECONNECT_SECONDS = 0.02
+# Not sooner: a peer that died is not back within this, and the milliseconds behind its end belong to the election.
+RECONNECT_SECONDS = 0.1
 REFUSED_SECONDS = 1.0  # to a peer that says that this member has no business there
 
 # The peer ended, or will not speak now. OK: it replaces the stream. INTERNAL is what gRPC itself says when the peer

@@ -177,7 +177,7 @@ class Replica:
     def _send_again(self, commands: Sequence[bytes], why: str) -> None:
         if not commands:
             return
-        log.info("submitting %d commands again (%s)", len(commands), why)
+        log.debug("submitting %d commands again (%s)", len(commands), why)
         if self.view.leads:
             self._driver.propose(commands)
         else:
@@ -189,9 +189,9 @@ class Replica:
         self._links.send_raft(peer, packet)
 
     def view_changed(self, old: View, new: View) -> None:
-        log.info("role %d leader %d term %d", new.role, new.leader, new.term)
+        log.debug("role %d leader %d term %d", new.role, new.leader, new.term)
         if new.leader and (new.leader, new.term) != (old.leader, old.term):
-            self.failover.leader_known()
+            self.failover.leader_known(new)
             self._reads.again()
             self._resubmit("leader")
         self._watch_contact(self._loop.time())
