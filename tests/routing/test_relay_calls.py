@@ -8,11 +8,14 @@ from typing import Any
 import grpc
 import pytest
 from google.protobuf import any_pb2
+from google.protobuf.descriptor import ServiceDescriptor
 from google.rpc import error_details_pb2, status_pb2
 
 from tests.routing.relaying import HOLD_SECONDS, LIST, LOGIN, Relayed, until
 from tinysns.rpc.call_id import CallId
 from tinysns.rpc.errors import abort, info
+from tinysns.wire.csce438 import sns_pb2
+from tinysns.wire.hw2 import messenger_pb2
 
 
 @pytest.fixture
@@ -41,6 +44,21 @@ async def test_both_interfaces_are_passed_on_and_only_writes_get_an_id(
     assert not relayed.masters[1].calls, "the primary serves them all"
     assert [method for method, _, _ in relayed.masters[0].calls] == [f"/{service}/{n}" for n in (*writes, *reads)]
     assert [bool(call_id) for _, _, call_id in relayed.masters[0].calls] == [True] * len(writes) + [False] * len(reads)
+
+
+@pytest.mark.parametrize(
+    "service",
+    [
+        sns_pb2.DESCRIPTOR.services_by_name["SNSService"],
+        messenger_pb2.DESCRIPTOR.services_by_name["MessengerServer"],
+    ],
+)
+async def test_no_method_of_the_interfaces_is_forgotten(relayed: Relayed, service: ServiceDescriptor) -> None:
+    for method in service.methods:
+        call = relayed.channel.stream_stream(f"/{service.full_name}/{method.name}")()
+        await call.write(b"anything")
+        await call.done_writing()
+        assert await call.read(), method.full_name
 
 
 async def test_calls_one_after_the_other_are_numbered_in_one_session(relayed: Relayed) -> None:

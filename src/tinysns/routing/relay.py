@@ -19,6 +19,8 @@ from tinysns.routing.relay_sessions import CallIds
 from tinysns.routing.relay_streams import StreamRelay
 from tinysns.routing.servicer import Routing
 from tinysns.runtime.tasks import Tasks
+from tinysns.wire.csce438 import sns_pb2
+from tinysns.wire.hw2 import messenger_pb2
 
 
 class _Kind(Enum):
@@ -28,7 +30,7 @@ class _Kind(Enum):
 
 
 _SERVICES = {
-    "csce438.SNSService": {
+    sns_pb2.DESCRIPTOR.services_by_name["SNSService"].full_name: {
         "Login": _Kind.WRITE,
         "List": _Kind.READ,
         "Follow": _Kind.WRITE,
@@ -36,7 +38,7 @@ _SERVICES = {
         "Timeline": _Kind.STREAM,
         "GetFollowerInfo": _Kind.READ,
     },
-    "hw2.MessengerServer": {
+    messenger_pb2.DESCRIPTOR.services_by_name["MessengerServer"].full_name: {
         "Login": _Kind.WRITE,
         "Join": _Kind.WRITE,
         "Leave": _Kind.WRITE,
@@ -94,7 +96,7 @@ class Relay:
         async with aclosing(self._routing.routes()) as routes:
             async for route in routes:
                 order = (route.primary, *route.backups)
-                self._masters.set_route(Route(order, route.leader, route.term, tuple(route.routers)))
+                self._masters.set_route(Route(order, route.leader, route.term, tuple(route.routers), route.policy))
 
     def _primary(self) -> str:
         """For one more stream. Under `balanced` each has its own, by the load as it is now."""

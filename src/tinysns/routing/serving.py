@@ -1,8 +1,10 @@
 """A router on its port: what the router process and the deputies in the slaves have in common, which is all of it."""
 
+import secrets
 import time
 from random import Random
 
+from tinysns.routing.relay import Relay
 from tinysns.routing.servicer import ObituaryService, RouterService, Routing, Self
 from tinysns.rpc.server import Server
 from tinysns.runtime.settings import RoutingSettings
@@ -30,13 +32,17 @@ class RoutingServer:
         router_pb2_grpc.add_RouterServicer_to_server(RouterService(self._routing), self._server.grpc)
         obituaries = ObituaryService(self._routing.table.died)
         slave_pb2_grpc.add_ObituariesServicer_to_server(obituaries, self._server.grpc)
+        self._relay = Relay(self._routing, tasks, settings.hold_seconds, lambda: secrets.randbits(64) or 1)
+        self._server.grpc.add_generic_rpc_handlers(self._relay.handlers())
 
     async def start(self) -> None:
         """Returns once it answers. Raises PortInUse."""
-        await self._server.start([self._settings.listen], _OWN_SERVICES)
+        await self._server.start([self._settings.listen], (*_OWN_SERVICES, *self._relay.names))
+        self._relay.start()
         self._tasks.start("silence", self._routing.watch_silence())
         await self._server.set_serving(True)
 
     async def stop(self) -> None:
         """Ends what clients wait for here, too; the tasks are their owner's to stop."""
+        self._relay.close()
         await self._server.stop(_DRAIN_SECONDS)
