@@ -93,15 +93,32 @@ def test_errors_are_one_sentence_and_a_status(
     assert result.stdout == ""
 
 
-def test_failed_input_says_how_much_was_posted(service: Service, sns: Sns) -> None:
+@pytest.mark.parametrize(
+    ("bad", "sentence"),
+    [
+        (b"\xff\n", "line 5 is not UTF-8 text"),
+        (b"x" * 65537, "line 5 is longer than a post can be (65536 bytes)"),
+        (b"x" * 1_000_000 + b"\nnext\n", "line 5 is longer than a post can be (65536 bytes)"),
+    ],
+)
+def test_failed_input_says_with_which_line_to_go_on(service: Service, sns: Sns, bad: bytes, sentence: str) -> None:
     sns("login", "ada")
-    result = sns("post", "ada", "-", input=b"good\n" * 3 + b"\xff\n")
+    result = sns("post", "ada", "-", input=b"good\n\ngood\ngood\n" + bad)
     assert result.exit_code == 1
-    assert "line 4 is not UTF-8 text" in result.stderr
-    assert f"{len(service.cluster.model.posts)} lines were posted" in result.stderr
+    assert result.stderr == f"sns: {sentence}; posted: 3, up to line 4; go on with line 5\n"
+    assert [p.text for p in service.cluster.model.posts] == ["good"] * 3
+
+
+def test_longest_line_is_a_post(service: Service, sns: Sns) -> None:
+    sns("login", "ada")
+    assert sns("post", "ada", "-", input=b"x" * 65536 + b"\r\n").exit_code == 0
+    assert [len(p.text) for p in service.cluster.model.posts] == [65536]
+
+
+def test_input_of_an_unknown_user_is_not_posted(service: Service, sns: Sns) -> None:
     result = sns("post", "eve", "-", input="x\n")
     assert result.exit_code == 1
-    assert "'eve' has never logged in; 0 lines were posted" in result.stderr
+    assert result.stderr == "sns: 'eve' has never logged in; nothing was posted; go on with line 1\n"
 
 
 def test_settings_come_from_the_file_last(service: Service, sns: Sns, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,6 +19,7 @@ Exit status:
   1  the service refused it (it had no effect)
   2  wrong usage or settings
   3  nobody answered, the outcome is not known, or (status) something is not well
+  130  interrupted with ^C
 
 Routers: --router ADDRESS:PORT (may be repeated), else SNS_ROUTERS=ADDRESS:PORT,..., else /etc/tinysns/client.toml.
 """
@@ -29,7 +30,15 @@ _router = click.option(
 _json = click.option("--json", "as_json", is_flag=True, help="Answer in JSON.")
 
 
-@click.group(epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+class _Commands(click.Group):
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:  # click would say "Aborted!" and exit with 1, which means something else here
+            sys.exit(running.EXIT_INTERRUPTED)
+
+
+@click.group(cls=_Commands, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="sns")
 def main() -> None:
     """Tiny SNS: log in, follow, post and read timelines; see how the service is."""
@@ -106,19 +115,15 @@ def _show_listing(user: str, listing: "Listing", as_json: bool) -> None:
 @_router
 def post(user: str, text: str, as_json: bool, routers: tuple[str, ...]) -> None:
     """Post TEXT as USER; with - as TEXT, every line of standard input is a post (empty lines are left out)."""
-    from tinysns.cli import posting
+    from tinysns.cli import lines, posting
 
     async def work(client: "Client") -> None:
         if text == "-":
-            posted = await posting.post_lines(client, user, posting.lines(sys.stdin.buffer))
+            count = await posting.post_lines(client, user, lines.lines(sys.stdin.buffer))
+            click.echo(json_.dumps({"posts": count}) if as_json else f"posted {count} lines")
         else:
-            posted = posting.Posted(1, await client.session().post(user, [text]))
-        if as_json:
-            click.echo(json_.dumps({"posts": posted.count, "position": posted.last_position}))
-        elif text == "-":
-            click.echo(f"posted {posted.count} lines")
-        else:
-            click.echo(f"posted at position {posted.last_position}")
+            position = await client.session().post(user, [text])
+            click.echo(json_.dumps({"posts": 1, "position": position}) if as_json else f"posted at position {position}")
 
     running.with_client(routers, work)
 
@@ -168,6 +173,23 @@ def status(as_json: bool, routers: tuple[str, ...]) -> None:
             running.fail("not well: " + "; ".join(troubles), running.EXIT_UNKNOWN)
 
     running.run(work())
+
+
+@main.command()
+@click.argument("user")
+@_router
+def shell(user: str, routers: tuple[str, ...]) -> None:
+    """The interactive screen of the course's client, as USER: LIST, FOLLOW, UNFOLLOW, TIMELINE (in any case), EXIT.
+
+    In the timeline every line is a post; ^C goes back to the commands, ^D ends. ^I completes, the arrow keys bring
+    earlier lines back (kept in $XDG_STATE_HOME/tinysns).
+
+    With input from a pipe or a file it prints what the course's client would print, ends with the input once every
+    post is acknowledged, and with the worst status of its commands. Explanations go to standard error.
+    """
+    from tinysns.cli.shell.opening import run_shell
+
+    sys.exit(running.run(run_shell(settings.routers(routers), user)))
 
 
 if __name__ == "__main__":

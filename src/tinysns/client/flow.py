@@ -75,6 +75,13 @@ class Flow:
             raise await self._account(e) from None
         return self._posted
 
+    @property
+    def posted(self) -> int:
+        """How many posts took effect for certain until now, the first ones."""
+        while self._flying and self._flying[0].answer.done() and self._flying[0].error() is None:
+            self._settle()
+        return self._posted
+
     def _settle(self) -> None:
         if error := self._flying[0].error():
             raise error
@@ -84,12 +91,11 @@ class Flow:
         """The error to raise, once the fate of everything on its way is known: each has its deadline."""
         if self._flying:
             await asyncio.wait([batch.answer for batch in self._flying])
-        while self._flying and self._flying[0].error() is None:
-            self._settle()
+        error.posted = self.posted
         errors = [batch.error() for batch in self._flying]
         if error.definite and not all(e is not None and e.definite for e in errors):
-            error = Indefinite(f"{error}; posts behind that may have taken effect")
-        error.posted = self._posted
+            posted, error = error.posted, Indefinite(f"{error}; posts behind that may have taken effect")
+            error.posted = posted
         return error
 
 
