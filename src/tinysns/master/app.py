@@ -158,20 +158,30 @@ class Master:
             self._tasks.start(f"link to node {peer.node}", links.run(peer))
         for name, work in (("tick", replica.tick), ("compact", replica.compact), ("restore", replica.restore)):
             self._tasks.start(name, work())
-        services.counters.on_streams = self._router_links.load_changed
+        services.counters.on_streams = self._router_links.changed_soon
         self._router_links.start(self._tasks)
         self._tasks.start("health", self._report(server))
         return server
 
     async def _report(self, server: Server) -> None:
-        """Tells the slave, the routers and health checks of each change."""
+        """Tells the slave, the routers and health checks of each change.
+
+        That somebody else leads or is lost can wait a moment: the new leader itself says so, and just then the
+        processor is needed for the election.
+        """
         assert self._replica is not None
         changed = asyncio.Event()
         self._replica.changed.append(changed.set)
+        said: tuple[str, bool] | None = None
         while True:
-            self._slave_link.changed()
-            self._router_links.changed()
-            await server.set_serving(not self._replica.trouble)
+            news = (self._replica.trouble, self._replica.view.leads)
+            if news != said:
+                said = news
+                self._slave_link.changed()
+                self._router_links.changed()
+                await server.set_serving(not self._replica.trouble)
+            else:
+                self._router_links.changed_soon()
             await changed.wait()
             changed.clear()
 

@@ -21,7 +21,7 @@ HEARTBEAT_SECONDS = 0.2
 DUAL_PING_SECONDS = 0.4
 # Routers count whom they sent where, so they can do without the newest load for a moment, and a herd of clients must
 # not make a message of each that comes.
-LOAD_SECONDS = 0.05
+SOON_SECONDS = 0.05
 RECONNECT_SECONDS = 0.05
 REFUSED_SECONDS = 1.0  # somebody must change an inventory first
 # A router answers each ping. One that does not is stopped, or the way to it is cut, which a stream may hide for long.
@@ -109,10 +109,11 @@ class RouterLinks:
         for link in self._links:
             link.changed()
 
-    def load_changed(self) -> None:
-        """There are more streams, or less: it is said within LOAD_SECONDS, in one message with all that follow."""
+    def changed_soon(self) -> None:
+        """There is something that nobody waits for, like the number of streams: it is said within SOON_SECONDS, in one
+        message with all that follows."""
         if self._soon is None:
-            self._soon = asyncio.get_running_loop().call_later(LOAD_SECONDS, self.changed)
+            self._soon = asyncio.get_running_loop().call_later(SOON_SECONDS, self.changed)
 
 
 class RouterLink(_Link):
