@@ -42,7 +42,7 @@ def _table(status: ClusterStatus) -> Table:
         table.add_row(*_router(router, hosts.get(host, host)))
     for master, slave in zip(status.masters, status.slaves, strict=True):
         table.add_row(*_master(master, slave, master is status.leader))
-        table.add_row(*_slave(slave))
+        table.add_row(*_slave(slave, status.deputy_of(slave)))
     return table
 
 
@@ -71,10 +71,12 @@ def _standing(master: MasterState) -> str:
     return "stands by" if master.role in ("follower", "leader") else master.role.replace("_", "-")
 
 
-def _slave(slave: SlaveState) -> tuple[str | Text, ...]:
+def _slave(slave: SlaveState, deputy: RouterState | None) -> tuple[str | Text, ...]:
     if slave.unreachable:
         return slave.name, "slave", "", "", _bad("no answer")
     state = _good("watches") if slave.state == "serving" else _bad(slave.state)
+    if deputy is not None:
+        state.append(", ").append(_bad("no deputy") if deputy.unreachable else _good("deputy"))
     return slave.name, "slave", str(slave.pid), "", state, "", "", "", "", _since(slave.started_unix_ns)
 
 

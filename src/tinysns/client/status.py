@@ -9,6 +9,7 @@ import grpc
 
 from tinysns.client import calls
 from tinysns.client.errors import Indefinite, Unreachable
+from tinysns.client.reasons import reason
 from tinysns.rpc.channels import open_channel
 from tinysns.wire.v1 import master_pb2, router_pb2, slave_pb2
 
@@ -32,11 +33,15 @@ class KnownMaster:
 
 @dataclass(frozen=True, slots=True)
 class RouterState:
+    """The router, or a deputy router, which is a part of the slave of its host."""
+
     address: str
     unreachable: str = ""  # why it did not answer; then the other fields mean nothing
+    name: str = ""  # of its host
     pid: int = 0
     started_unix_ns: int = 0
     masters: tuple[KnownMaster, ...] = ()
+    routers: tuple[str, ...] = ()  # all that it knows of: the router first, then the deputies
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +106,7 @@ class ClusterStatus:
     routers: tuple[RouterState, ...]
     masters: tuple[MasterState, ...]
     slaves: tuple[SlaveState, ...]
+    deputies: tuple[RouterState, ...] = ()  # the deputy routers, in the order in which clients know them
 
     @property
     def leader(self) -> MasterState | None:
@@ -109,7 +115,8 @@ class ClusterStatus:
 
     def troubles(self) -> tuple[str, ...]:
         """One sentence for everything that is not well."""
-        found = [f"the router {r.address} does not answer: {r.unreachable}" for r in self.routers if r.unreachable]
+        found = [sentence for r in self.routers for sentence in self._troubles_of("the router", r)]
+        found += [sentence for d in self.deputies for sentence in self._troubles_of("the deputy router", d)]
         for m in self.masters:
             if m.unreachable:
                 found.append(f"the master {m.name or m.address} does not answer: {m.unreachable}")
@@ -129,6 +136,19 @@ class ClusterStatus:
             found.append("no master leads: writes wait")
         return tuple(found)
 
+    def deputy_of(self, slave: SlaveState) -> RouterState | None:
+        """The deputy router in this slave, if there should be one."""
+        host = slave.address.rpartition(":")[0]
+        mine = (d for d in self.deputies if (d.name == slave.name if d.name else d.address.startswith(f"{host}:")))
+        return next(mine, None)
+
+    def _troubles_of(self, what: str, router: RouterState) -> list[str]:
+        if router.unreachable:
+            return [f"{what} {router.address} does not answer: {router.unreachable}"]
+        seen = {m.address for m in router.masters if m.connected}
+        unseen = [m.name for m in self.masters if m.serving and m.address not in seen]
+        return [f"{what} {router.address} has no connection to the master {name}" for name in unseen]
+
 
 @dataclass(frozen=True, slots=True)
 class Digest:
@@ -141,20 +161,17 @@ class Digest:
 async def cluster_status(routers: Sequence[str], *, slave_port: int | None = None) -> ClusterStatus:
     """Asks the routers for the masters, and every process for its state. Raises Unreachable if no router answers.
 
-    A slave is looked for on its master's address, by default at SLAVE_PORT. Whoever does not answer within a second is
-    listed with the reason.
+    `routers`: one is enough, it knows the others. A slave is looked for on its master's address, by default at
+    SLAVE_PORT. Whoever does not answer within a second is listed with the reason.
     """
-    known = tuple(await asyncio.gather(*(_router(address) for address in routers)))
-    if all(router.unreachable for router in known):
-        reasons = "; ".join(f"{router.address}: {router.unreachable}" for router in known)
-        raise Unreachable(f"no router answers (tried {reasons})")
-    names = {master.address: master.name for router in known for master in router.masters}
+    known, deputies = await _routers(routers)
+    names = {master.address: master.name for router in (*known, *deputies) for master in router.masters}
     addresses = sorted(names, key=lambda address: (names[address], address))
     masters, slaves = await asyncio.gather(
         asyncio.gather(*(_master(address, names[address]) for address in addresses)),
         asyncio.gather(*(_slave(_at_port(address, slave_port or SLAVE_PORT), names[address]) for address in addresses)),
     )
-    return ClusterStatus(known, tuple(masters), tuple(slaves))
+    return ClusterStatus(known, tuple(masters), tuple(slaves), deputies)
 
 
 async def master_state(master: str) -> MasterState:
@@ -172,7 +189,7 @@ async def digest(master: str) -> Digest:
     try:
         reply = await _ask(master, calls.master_digest, master_pb2.DigestRequest(), _HAND_OVER_SECONDS)
     except grpc.aio.AioRpcError as e:
-        raise Unreachable(f"the master {master} gave no digest: {_reason(e)}") from None
+        raise Unreachable(f"the master {master} gave no digest: {reason(e)}") from None
     return Digest(reply.applied_index, reply.sha256)
 
 
@@ -181,24 +198,48 @@ async def hand_over(master: str) -> tuple[int, int]:
     try:
         reply = await _ask(master, calls.hand_over, master_pb2.HandOverRequest(), _HAND_OVER_SECONDS)
     except grpc.aio.AioRpcError as e:
-        raise Indefinite(f"the master {master} may not have handed over: {_reason(e)}") from None
+        raise Indefinite(f"the master {master} may not have handed over: {reason(e)}") from None
     return reply.leader, reply.term
+
+
+async def _routers(given: Sequence[str]) -> tuple[tuple[RouterState, ...], tuple[RouterState, ...]]:
+    """Routers and deputies. Which is which, those that answer know; if they do not, all are routers."""
+    states = {address: state for address, state in zip(given, await _ask_routers(given), strict=True)}
+    if all(router.unreachable for router in states.values()):
+        reasons = "; ".join(f"{router.address}: {router.unreachable}" for router in states.values())
+        raise Unreachable(f"no router answers (tried {reasons})")
+    named = list(dict.fromkeys(address for state in states.values() for address in state.routers))
+    more = [address for address in named if address not in states]
+    states |= zip(more, await _ask_routers(more), strict=True)
+    deputies = tuple(states[address] for address in named[1:])
+    return tuple(state for state in states.values() if state not in deputies), deputies
+
+
+async def _ask_routers(addresses: Sequence[str]) -> list[RouterState]:
+    return await asyncio.gather(*(_router(address) for address in addresses))
 
 
 async def _router(address: str) -> RouterState:
     try:
         reply = await _ask(address, calls.known_masters, router_pb2.MastersRequest(), _ANSWER_SECONDS)
     except grpc.aio.AioRpcError as e:
-        return RouterState(address, unreachable=_reason(e))
+        return RouterState(address, unreachable=reason(e))
     masters = tuple(KnownMaster(m.address, m.state.name, m.connected) for m in reply.masters)
-    return RouterState(address, "", reply.router_pid, reply.router_started_unix_ns, masters)
+    return RouterState(
+        address=address,
+        name=reply.router_name,
+        pid=reply.router_pid,
+        started_unix_ns=reply.router_started_unix_ns,
+        masters=masters,
+        routers=tuple(reply.routers),
+    )
 
 
 async def _master(address: str, name: str) -> MasterState:
     try:
         s = await _ask(address, calls.master_status, master_pb2.StatusRequest(), _ANSWER_SECONDS)
     except grpc.aio.AioRpcError as e:
-        return MasterState(address, unreachable=_reason(e), name=name)
+        return MasterState(address, unreachable=reason(e), name=name)
     return MasterState(
         address=address,
         name=s.name,
@@ -235,7 +276,7 @@ async def _slave(address: str, name: str) -> SlaveState:
     try:
         s = await _ask(address, calls.slave_status, slave_pb2.SlaveStatusRequest(), _ANSWER_SECONDS)
     except grpc.aio.AioRpcError as e:
-        return SlaveState(address, unreachable=_reason(e), name=name)
+        return SlaveState(address, unreachable=reason(e), name=name)
     return SlaveState(
         address=address,
         name=s.name,
@@ -260,15 +301,3 @@ async def _ask(address: str, call: "Call[Request, Reply]", request: Request, ans
 
 def _at_port(address: str, port: int) -> str:
     return f"{address.rpartition(':')[0]}:{port}"
-
-
-def _reason(error: grpc.aio.AioRpcError) -> str:
-    """In words that do not need gRPC to be known."""
-    details = error.details() or ""
-    if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
-        return "no answer in time"
-    if "refused" in details:
-        return "nothing listens there"
-    if "unreachable" in details.lower() or "No route" in details:
-        return "this machine has no way to that address"
-    return details or error.code().name
