@@ -15,7 +15,7 @@ from tinysns.domain.writes import Answer, Outcome
 from tinysns.routing import servicer
 from tinysns.routing.relay import Relay
 from tinysns.rpc.call_id import CallId
-from tinysns.rpc.channels import open_channel
+from tinysns.rpc.channels import SMALL_WINDOWS, open_channel
 from tinysns.rpc.errors import abort
 from tinysns.rpc.server import Server
 from tinysns.runtime.tasks import Tasks
@@ -163,7 +163,7 @@ class Relayed:
         self.tasks = Tasks(self.crashes.append)
         sessions = itertools.count(101)
         self.relay = Relay(self.routing, self.tasks, HOLD_SECONDS, lambda: next(sessions))
-        self.server = Server()
+        self.server = Server(SMALL_WINDOWS)
 
     async def __aenter__(self) -> Self:
         self.server.grpc.add_generic_rpc_handlers(self.relay.handlers())
@@ -176,7 +176,7 @@ class Relayed:
         async with asyncio.timeout(5):
             while not all(self.relay._masters.ready(m.address) for m in self.masters):
                 await self.relay._masters.changed(1.0)
-        self.channel = open_channel(address)
+        self.channel = open_channel(address, SMALL_WINDOWS)
         return self
 
     async def __aexit__(

@@ -12,7 +12,7 @@ import grpc
 from grpc import ChannelConnectivity
 
 from tinysns.client import calls
-from tinysns.rpc.channels import open_channel
+from tinysns.rpc.channels import Options, open_channel
 
 # Whoever was lost is not back sooner, and those who take over need the processor in just these milliseconds.
 _FIRST_PAUSE_SECONDS = 0.05
@@ -37,11 +37,14 @@ async def answers(channel: grpc.aio.Channel, seconds: float) -> bool:
 class Link:
     """The channel to one master. `on_change` is called whenever `ready` changes."""
 
-    def __init__(self, address: str, on_change: Callable[[], None], answer_seconds: float) -> None:
+    def __init__(
+        self, address: str, on_change: Callable[[], None], answer_seconds: float, options: Options = ()
+    ) -> None:
         self.address = address
         self.ready = False
         self.timelines = 0  # of this client, that are open on this link
-        self.channel = open_channel(address)
+        self.channel = open_channel(address, options)
+        self._options = options
         self._on_change = on_change
         self._answer_seconds = answer_seconds
         self._doubted = asyncio.Event()
@@ -66,7 +69,7 @@ class Link:
                 await self.channel.close()
                 await self._pause(pause_seconds)
                 pause_seconds = min(2 * pause_seconds, _LONGEST_PAUSE_SECONDS)
-                self.channel = open_channel(self.address)
+                self.channel = open_channel(self.address, self._options)
         finally:
             self._set_ready(False)
             await self.channel.close()

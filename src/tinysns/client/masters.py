@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from tinysns.client.links import Link
 from tinysns.client.routes import Route
+from tinysns.rpc.channels import Options
 from tinysns.runtime.tasks import Tasks
 
 _LOOK_AGAIN_SECONDS = 0.2
@@ -13,11 +14,15 @@ _ADVANTAGE_SECONDS = 0.02  # how much sooner than those that are waited for anot
 
 
 class Masters:
-    """All masters that a route ever named. One that is not in the newest route may still live: it comes last."""
+    """All masters that a route ever named. One that is not in the newest route may still live: it comes last.
 
-    def __init__(self, tasks: Tasks, answer_seconds: float) -> None:
+    `options`: of the channels to them.
+    """
+
+    def __init__(self, tasks: Tasks, answer_seconds: float, options: Options = ()) -> None:
         self._tasks = tasks
         self._answer_seconds = answer_seconds
+        self._options = options
         self._links: dict[str, Link] = {}
         self._listeners: set[Callable[[], None]] = set()
         self._changed = asyncio.Event()
@@ -30,7 +35,7 @@ class Masters:
             if link := self._links.get(address):
                 link.kick()
             else:
-                link = self._links[address] = Link(address, self._tell, self._answer_seconds)
+                link = self._links[address] = Link(address, self._tell, self._answer_seconds, self._options)
                 self._tasks.start(f"link {address}", link.keep())
         self._tell()
 

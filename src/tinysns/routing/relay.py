@@ -18,6 +18,7 @@ from tinysns.routing.relay_calls import UnaryRelay
 from tinysns.routing.relay_sessions import CallIds
 from tinysns.routing.relay_streams import StreamRelay
 from tinysns.routing.servicer import Routing
+from tinysns.rpc.channels import SMALL_WINDOWS
 from tinysns.runtime.tasks import Tasks
 from tinysns.wire.csce438 import sns_pb2
 from tinysns.wire.hw2 import messenger_pb2
@@ -61,7 +62,7 @@ class Relay:
     def __init__(self, routing: Routing, tasks: Tasks, hold_seconds: float, new_session: Callable[[], int]) -> None:
         self._routing = routing
         self._tasks = tasks
-        self._masters = Masters(tasks, _ANSWER_SECONDS)
+        self._masters = Masters(tasks, _ANSWER_SECONDS, SMALL_WINDOWS)
         self._unary = UnaryRelay(self._masters, CallIds(new_session), hold_seconds)
         self._streams = StreamRelay(self._masters, self._primary, hold_seconds)
 

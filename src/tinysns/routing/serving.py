@@ -6,6 +6,7 @@ from random import Random
 
 from tinysns.routing.relay import Relay
 from tinysns.routing.servicer import ObituaryService, RouterService, Routing, Self
+from tinysns.rpc.channels import SMALL_WINDOWS
 from tinysns.rpc.server import Server
 from tinysns.runtime.settings import RoutingSettings
 from tinysns.runtime.tasks import Tasks
@@ -28,7 +29,7 @@ class RoutingServer:
         self._settings, self._tasks = settings, tasks
         me = Self(name, routers, settings.policy, time.time_ns())
         self._routing = Routing(me, settings.silence_seconds, Random(settings.seed))
-        self._server = Server()
+        self._server = Server(SMALL_WINDOWS)  # of the relay
         router_pb2_grpc.add_RouterServicer_to_server(RouterService(self._routing), self._server.grpc)
         obituaries = ObituaryService(self._routing.table.died)
         slave_pb2_grpc.add_ObituariesServicer_to_server(obituaries, self._server.grpc)

@@ -6,7 +6,7 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from tinysns.rpc.channels import MAX_MESSAGE_BYTES
+from tinysns.rpc.channels import MAX_MESSAGE_BYTES, Options
 
 _OPTIONS = (
     ("grpc.so_reuseport", 0),  # else a second server binds the same port silently and takes half of the calls
@@ -22,8 +22,8 @@ class PortInUse(Exception):
 class Server:
     """A grpc.aio server with the standard health service, which tells whether this process serves right now."""
 
-    def __init__(self) -> None:
-        self.grpc = grpc.aio.server(options=_OPTIONS)
+    def __init__(self, options: Options = ()) -> None:
+        self.grpc = grpc.aio.server(options=(*_OPTIONS, *options))
         self._health = health.aio.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self.grpc)
 
