@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tinysns import __version__
-from tinysns.cli import running, settings
+from tinysns.cli import completing, running, settings
 
 if TYPE_CHECKING:
     from tinysns.client import Client, Listing, TimelinePost
@@ -24,6 +24,8 @@ Exit status:
 Routers: --router ADDRESS:PORT (may be repeated), else SNS_ROUTERS=ADDRESS:PORT,..., else /etc/tinysns/client.toml.
 """
 
+_user = click.argument("user", shell_complete=completing.users)
+_target = click.argument("target", shell_complete=completing.users)
 _router = click.option(
     "--router", "routers", multiple=True, metavar="ADDRESS:PORT", help="A router to ask. May be given several times."
 )
@@ -45,7 +47,7 @@ def main() -> None:
 
 
 @main.command()
-@click.argument("user")
+@_user
 @_router
 def login(user: str, routers: tuple[str, ...]) -> None:
     """Log USER in. The first time makes the user known."""
@@ -58,8 +60,8 @@ def login(user: str, routers: tuple[str, ...]) -> None:
 
 
 @main.command()
-@click.argument("user")
-@click.argument("target")
+@_user
+@_target
 @_router
 def follow(user: str, target: str, routers: tuple[str, ...]) -> None:
     """Let USER follow TARGET: posts from now on appear in USER's timeline."""
@@ -72,8 +74,8 @@ def follow(user: str, target: str, routers: tuple[str, ...]) -> None:
 
 
 @main.command()
-@click.argument("user")
-@click.argument("target")
+@_user
+@_target
 @_router
 def unfollow(user: str, target: str, routers: tuple[str, ...]) -> None:
     """Let USER follow TARGET no longer."""
@@ -86,7 +88,7 @@ def unfollow(user: str, target: str, routers: tuple[str, ...]) -> None:
 
 
 @main.command("list")
-@click.argument("user")
+@_user
 @_json
 @_router
 def list_(user: str, as_json: bool, routers: tuple[str, ...]) -> None:
@@ -109,7 +111,7 @@ def _show_listing(user: str, listing: "Listing", as_json: bool) -> None:
 
 
 @main.command()
-@click.argument("user")
+@_user
 @click.argument("text")
 @_json
 @_router
@@ -129,7 +131,7 @@ def post(user: str, text: str, as_json: bool, routers: tuple[str, ...]) -> None:
 
 
 @main.command()
-@click.argument("user")
+@_user
 @click.option("--follow", "-f", "forever", is_flag=True, help="Wait for new posts, through failovers too.")
 @click.option(
     "--after", "after_position", type=click.IntRange(0), default=0, metavar="POSITION", help="Only later posts."
@@ -176,7 +178,7 @@ def status(as_json: bool, routers: tuple[str, ...]) -> None:
 
 
 @main.command()
-@click.argument("user")
+@_user
 @_router
 def shell(user: str, routers: tuple[str, ...]) -> None:
     """The interactive screen of the course's client, as USER: LIST, FOLLOW, UNFOLLOW, TIMELINE (in any case), EXIT.
@@ -190,6 +192,26 @@ def shell(user: str, routers: tuple[str, ...]) -> None:
     from tinysns.cli.shell.opening import run_shell
 
     sys.exit(running.run(run_shell(settings.routers(routers), user)))
+
+
+@main.command()
+@click.argument("shell", type=click.Choice(("bash", "zsh", "fish")))
+def completion(shell: str) -> None:
+    """Print what makes SHELL complete sns: commands, options, and users if a router answers at once.
+
+    \b
+    bash (4.4 or newer)  eval "$(sns completion bash)"     in ~/.bashrc
+    zsh                  eval "$(sns completion zsh)"      in ~/.zshrc
+    fish                 sns completion fish | source      in ~/.config/fish/config.fish
+    """
+    from click.shell_completion import BashComplete, FishComplete, ZshComplete
+
+    written_for = {"bash": BashComplete, "zsh": ZshComplete, "fish": FishComplete}[shell]
+    click.echo(written_for(main, {}, "sns", "_SNS_COMPLETE").source())
+
+
+for _one in main.commands.values():
+    _one.epilog = _EPILOG  # who asks about one command gets to read it, too
 
 
 if __name__ == "__main__":
