@@ -3,8 +3,9 @@
 from tinysns.client.client import Client
 from tinysns.client.codec import Listing, TimelinePost
 from tinysns.client.errors import CursorAhead, Definite, Indefinite, Refusal, SnsError, Unreachable
+from tinysns.client.limits import Limits
 from tinysns.client.routes import Route
-from tinysns.client.session import Limits, Session
+from tinysns.client.session import Session
 from tinysns.client.waits import Wait
 
 __all__ = [

@@ -16,7 +16,8 @@ from typing import Any, Self, TypeVar
 from tinysns.client.client import Client
 from tinysns.client.codec import Listing, TimelinePost
 from tinysns.client.flow import Flow, packed
-from tinysns.client.session import Limits, Session
+from tinysns.client.limits import Limits
+from tinysns.client.session import Session
 from tinysns.client.waits import Wait
 from tinysns.domain.writes import Answer
 

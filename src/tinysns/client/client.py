@@ -21,12 +21,13 @@ from typing import Self
 from tinysns.client import calls, codec
 from tinysns.client.codec import Listing, TimelinePost
 from tinysns.client.errors import Definite, Unreachable
+from tinysns.client.limits import Limits
 from tinysns.client.links import Link
 from tinysns.client.masters import Masters
 from tinysns.client.outbox import Outbox
 from tinysns.client.retrying import ask_masters
 from tinysns.client.routes import Route, Routes
-from tinysns.client.session import Limits, Session
+from tinysns.client.session import Session
 from tinysns.client.timeline import HEARTBEAT_MS, batches_of, final_error
 from tinysns.client.waits import Wait, Waits
 from tinysns.domain.names import Refused, check_name

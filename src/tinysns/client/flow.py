@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from tinysns.client.errors import Indefinite, SnsError, refusal
-from tinysns.domain.names import MAX_BATCH_BYTES
 from tinysns.domain.writes import Answer, Post, Write
 
-_BATCH_POSTS = 64  # more than that gains nothing
+# More than that gains nothing, and what is in flight is sent again when a master dies: 4 MiB with a full window.
+_BATCH_POSTS = 64
+_BATCH_BYTES = 64 * 1024
 
 
 class Window(Protocol):
@@ -100,11 +101,11 @@ class Flow:
 
 
 def packed(texts: Iterable[str]) -> Iterator[tuple[str, ...]]:
-    """As few batches as the limits of a batch allow."""
+    """Batches of a size that suits a window."""
     batch, size_bytes = list[str](), 0
     for text in texts:
         text_bytes = len(text.encode(errors="surrogatepass"))  # what is no UTF-8 is refused when it is sent
-        if batch and (len(batch) == _BATCH_POSTS or size_bytes + text_bytes > MAX_BATCH_BYTES):
+        if batch and (len(batch) == _BATCH_POSTS or size_bytes + text_bytes > _BATCH_BYTES):
             yield tuple(batch)
             batch, size_bytes = [], 0
         batch.append(text)

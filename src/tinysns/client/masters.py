@@ -138,8 +138,8 @@ class Pace:
 
     @property
     def patience(self) -> int:
-        """How many times its usual limit a try gets: 1 in the first round, later up to 8: slowness makes no storm."""
-        return 1 << min(self._rounds, 3)
+        """How many times its usual limit a try gets: 1 in the first round, later up to 16: slowness makes no storm."""
+        return 1 << min(self._rounds, 4)
 
     @property
     def _rounds(self) -> int:

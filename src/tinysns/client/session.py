@@ -10,7 +10,6 @@ A master holds requests through an election, so a second submit there is no harm
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
-from dataclasses import dataclass
 from enum import Enum, auto
 
 import grpc
@@ -18,6 +17,7 @@ import grpc
 from tinysns.client import calls, codec
 from tinysns.client.errors import Definite, Unreachable, refusal
 from tinysns.client.flow import Flow, packed
+from tinysns.client.limits import Limits
 from tinysns.client.links import Link, cancelled_from_outside
 from tinysns.client.masters import Masters, Pace
 from tinysns.client.outbox import Item, Next, Outbox
@@ -28,15 +28,7 @@ from tinysns.domain.writes import SESSION_WINDOW, Answer, Command, Follow, Login
 from tinysns.runtime.tasks import Tasks
 from tinysns.wire.v1 import sns_pb2
 
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How patient a client is."""
-
-    deadline_seconds: float = 10.0  # of a whole call; a failover takes some 10 ms, an election by timeout under 1 s
-    try_seconds: float = 0.2  # of one try on one master, without any answer from it
-    connect_seconds: float = 3.0  # until a router has answered: longer than a router needs to be restarted
-    notice_seconds: float = 1.0  # what waits for longer is told to on_wait; a failover is far shorter
+_BLOCKED_SECONDS = 0.01  # a write that does not have to wait takes microseconds
 
 
 class _End(Enum):
@@ -235,7 +227,7 @@ class _Stream:
         for item in outbox.again():
             self._send(item)
         self.pump()
-        self.call = calls.write(link.channel)(_requests(self._outgoing))
+        self.call = calls.write(link.channel)(self._requests())
         self._watchdog = self._loop.call_later(try_seconds, self._watch)
         masters.add_listener(self._look_for_leader)
 
@@ -265,6 +257,15 @@ class _Stream:
     def _send(self, item: Item) -> None:
         self._outgoing.put_nowait(command_to_wire(Command(self._outbox.session, item.number, item.write)))
 
+    async def _requests(self) -> AsyncIterator[sns_pb2.Command]:
+        while (command := await self._outgoing.get()) is not None:
+            began = self._loop.time()
+            yield command
+            # A write that had to wait for flow control, and then went on: the other side lives and reads. Many long
+            # posts take a while to get there, and to begin again elsewhere would not make it shorter.
+            if self._loop.time() - began > _BLOCKED_SECONDS:
+                self.heard()
+
     def _watch(self) -> None:
         silent_seconds = self._loop.time() - self._waiting_since if self._outbox.on_the_way else 0.0
         if silent_seconds >= self._try_seconds:
@@ -279,11 +280,6 @@ class _Stream:
             self._leaving = True
             if self.moved:
                 self.call.cancel()
-
-
-async def _requests(outgoing: "asyncio.Queue[sns_pb2.Command | None]") -> AsyncIterator[sns_pb2.Command]:
-    while (command := await outgoing.get()) is not None:
-        yield command
 
 
 def _check(write: Write) -> None:

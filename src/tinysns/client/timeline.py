@@ -49,7 +49,7 @@ async def batches_of(
     cursor, leave, pace = after_position, "", Pace(masters)
     while True:
         link = await masters.pick_for_timeline(leave, only)
-        stream = _Stream(link, user, cursor, heartbeat_ms)
+        stream = _Stream(link, user, cursor, heartbeat_ms, pace.patience)
         heard = False
         try:
             async for message in stream.call:
@@ -82,16 +82,17 @@ async def batches_of(
 class _Stream:
     """One try: a Timeline stream from one master, given up after a silence."""
 
-    def __init__(self, link: Link, user: str, cursor: int, heartbeat_ms: int) -> None:
+    def __init__(self, link: Link, user: str, cursor: int, heartbeat_ms: int, patience: int) -> None:
         self._link = link
         self._loop = asyncio.get_running_loop()
         self._silence_seconds = _SILENT_HEARTBEATS * heartbeat_ms / 1000
+        self._patience = patience  # how many times that until the first word: it may have to catch up first
         self._heard_at = self._loop.time()
         self._paused = False
         request = sns_pb2.TimelineRequest(user=user, after_position=cursor, heartbeat_ms=heartbeat_ms)
         self.call = calls.timeline(link.channel)(request)
         link.timelines += 1
-        self._watchdog = self._loop.call_later(self._silence_seconds, self._watch)
+        self._watchdog = self._loop.call_later(self._silence_seconds * patience, self._watch)
 
     def pause(self) -> None:
         """Nobody listens: silence means nothing."""
@@ -100,6 +101,7 @@ class _Stream:
     def resume(self) -> None:
         """Something was heard, and somebody listens for more."""
         self._paused = False
+        self._patience = 1
         self._heard_at = self._loop.time()
 
     def close(self) -> None:
@@ -109,8 +111,9 @@ class _Stream:
 
     def _watch(self) -> None:
         silent_seconds = 0.0 if self._paused else self._loop.time() - self._heard_at
-        if silent_seconds >= self._silence_seconds:
+        left_seconds = self._silence_seconds * self._patience - silent_seconds
+        if left_seconds <= 0:
             self._link.doubt()
             self.call.cancel()
         else:
-            self._watchdog = self._loop.call_later(self._silence_seconds - silent_seconds, self._watch)
+            self._watchdog = self._loop.call_later(left_seconds, self._watch)
