@@ -33,6 +33,7 @@ async def run_slave(settings: SlaveSettings, process: Process) -> None:
     peers = [m.address for m in settings.members if m is not me] + list(settings.routers)
     obituaries = Obituaries(me, peers, tasks)
     watcher = Watcher(_rules(settings), settings.master_command, settings.runtime, obituaries.announce, tasks)
+    deputy = Deputy(settings.name, settings.routers, settings.deputy) if settings.deputy is not None else None
     server = Server()
     slave_pb2_grpc.add_SlaveServicer_to_server(SlaveService(settings.name, time.time_ns(), watcher), server.grpc)
     try:
@@ -40,14 +41,16 @@ async def run_slave(settings: SlaveSettings, process: Process) -> None:
         watcher.begin()
         await watcher.begun.wait()
         await server.set_serving(True)
-        if settings.deputy is not None:
-            tasks.start("deputy", Deputy(settings.name, settings.routers, settings.deputy).run())
+        if deputy is not None:  # the master comes first
+            tasks.start("deputy", deputy.run())
         systemd.notify("READY=1")
         await process.stopping.wait()
         systemd.notify("STOPPING=1")
         watcher.stop()
         await watcher.finished.wait()
         await obituaries.close()
+        if deputy is not None:
+            await deputy.close()
     finally:
         await server.stop(_DRAIN_SECONDS)
         await tasks.stop()

@@ -7,6 +7,7 @@ touches a disk; masters are judged as before, since a loop that is late never bl
 """
 
 import asyncio
+import contextlib
 import logging
 
 from tinysns.routing.serving import RoutingServer
@@ -25,21 +26,35 @@ class Deputy:
     def __init__(self, name: str, routers: tuple[str, ...], settings: RoutingSettings) -> None:
         self._name, self._routers, self._settings = name, routers, settings
         self._trouble = ""
+        self._closing = False
+        self._wake = asyncio.Event()  # it has failed, or is to be closed
+        self._closed = asyncio.Event()
 
     async def run(self) -> None:
-        """Until cancelled."""
-        while True:
+        """Until `close`."""
+        while not self._closing:
             await self._serve()
-            await asyncio.sleep(AGAIN_SECONDS)  # whoever has the port does not tell us when it leaves
+            if self._closing:
+                break
+            self._wake.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(AGAIN_SECONDS):  # whoever has the port does not tell us when it leaves
+                    await self._wake.wait()
+        self._closed.set()
+
+    async def close(self) -> None:
+        """Returns once its clients have been let go; `run` must have been started."""
+        self._closing = True
+        self._wake.set()
+        await self._closed.wait()
 
     async def _serve(self) -> None:
-        failed = asyncio.Event()
-        tasks = Tasks(lambda _: failed.set())  # it has been logged
+        tasks = Tasks(lambda _: self._wake.set())  # Tasks has logged it
         server = RoutingServer(self._name, self._routers, self._settings, tasks)
         try:
             await server.start()
             self._trouble = ""
-            await failed.wait()
+            await self._wake.wait()
         except PortInUse as e:
             self._say(f"there is no deputy router on this host: {e}")
         finally:
