@@ -117,6 +117,10 @@ class Service:
                 stderr=output,
             )
 
+    def pid(self, name: str) -> int:
+        """Of the slave of a host, or of "router"."""
+        return self._processes[name].pid
+
     def kill(self, name: str) -> None:
         """SIGKILLs the slave of a host, or "router"."""
         self._processes[name].kill()
