@@ -110,12 +110,13 @@ async def _routing_policy(inventory: Inventory) -> str:
 
 async def observe(inventory: Inventory) -> ClusterView:
     """The same for whoever has an event loop already."""
-    masters, slaves, routers = await asyncio.gather(
+    masters, slaves, routers, deputies = await asyncio.gather(
         asyncio.gather(*map(_master, inventory.masters)),
         asyncio.gather(*map(_slave, inventory.masters)),
         asyncio.gather(*map(_router, inventory.routers)),
+        asyncio.gather(*map(_router, inventory.deputies)),
     )
-    return ClusterView(tuple(masters), tuple(slaves), tuple(routers))
+    return ClusterView(tuple(masters), tuple(slaves), tuple(routers), tuple(deputies))
 
 
 async def _master(host: Host) -> MasterView:

@@ -16,10 +16,12 @@ from tinysns.client import Client, Definite, SnsError, Unreachable
 from tinysns.client.status import ClusterStatus, RouterState, cluster_status, digest, master_state, slave_state
 from tinysns.domain.writes import Answer, Outcome, Post
 from tinysns.wire.csce438 import sns_pb2, sns_pb2_grpc
+from tinysns.wire.v1 import router_pb2, router_pb2_grpc
 
 ADDRESSES = {"h1": "10.67.0.11", "h2": "10.67.0.12", "h3": "10.67.0.13", "h4": "10.67.0.14"}
 ROUTER = f"{ADDRESSES['h1']}:3010"
 MASTERS = {name: f"{address}:3011" for name, address in ADDRESSES.items()}
+ROUTERS = [f"{address}:3010" for address in ADDRESSES.values()]  # the router, then its deputies
 SLAVES = {name: f"{address}:3012" for name, address in ADDRESSES.items()}
 
 _EVERY_SECONDS = 0.005
@@ -169,6 +171,12 @@ class _Inside:
             lists = await stub.List(request, timeout=_COURSE_SECONDS)
             return reply.msg, list(lists.all_users)
 
+    async def newcomer(self, user: str) -> object:
+        """A new client of ours, and one that asks each deputy for the Available master: (outcome of login, answers)."""
+        async with Client(ROUTERS) as client:
+            outcome = (await client.session().login(user)).outcome.name
+        return outcome, [await _available(address) for address in ROUTERS[1:]]
+
     async def begin(self, run: str, reads_from: str, flood: bool) -> object:
         self._load = _Load(await Client([ROUTER]).__aenter__(), run)
         await self._load.begin(reads_from=reads_from, flood=flood)
@@ -187,6 +195,12 @@ class _Inside:
         if self._load is None:
             raise Definite("no load has begun")
         return self._load
+
+
+async def _available(router: str) -> str:
+    async with grpc.aio.insecure_channel(router) as channel:
+        reply = await router_pb2_grpc.RouterStub(channel).GetAvailable(router_pb2.Message(), timeout=_COURSE_SECONDS)
+        return str(reply.msg)
 
 
 async def _main() -> None:

@@ -29,6 +29,7 @@ _STATUS = TypeAdapter(ClusterStatus)
 _TRAFFIC = TypeAdapter(Traffic)
 _DIGESTS = TypeAdapter(list[tuple[int, str]])
 _COURSE = TypeAdapter(tuple[str, list[str]])
+_NEWCOMER = TypeAdapter(tuple[str, list[str]])
 _TEXTS = TypeAdapter(list[str])
 _ANSWER_SECONDS = 100.0
 
@@ -191,6 +192,10 @@ class Service:
     def course(self, host: str, user: str) -> tuple[str, list[str]]:
         """What a client of the course's interface gets from this master: the answer to Login, and all users of List."""
         return _COURSE.validate_python(self._inside.ask("course", master=host, user=user))
+
+    def newcomer(self, user: str) -> tuple[str, list[str]]:
+        """A new client logs in; (what came of it, the Available master as each deputy router names it)."""
+        return _NEWCOMER.validate_python(self._inside.ask("newcomer", user=user))
 
     # -- doing -------------------------------------------------------------------------------------------------------
 

@@ -7,12 +7,14 @@ is there once and in order, for the follower and for a new client of each master
 import contextlib
 import json
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.ansible.playbook import play
+from tests.lab.inside import MASTERS
 from tests.lab.service import DATA, HOSTS, SLAVE, Failed, Inside, Load, Seen, Service, run
 from tests.lab.service import ROUTER as ROUTER_UNIT
 from tinysns.client.status import MasterState
@@ -25,6 +27,7 @@ DROP_IN = f"/etc/systemd/system/{SLAVE}.service.d"
 KEPT = f"{DATA}/kept-for-no-fsync"
 SLAVE_SETTINGS = "/etc/tinysns/slave.toml"
 RESTART_DELAY_SECONDS = 3
+WITHOUT_ROUTER_SECONDS = 60.0
 
 
 @pytest.fixture(scope="module")
@@ -198,6 +201,28 @@ def test_connected_clients_do_not_notice_the_death_of_the_router(service: Servic
 
         in_one_term(service, check)
         service.on("h3", "sns login routed")  # whoever comes now is shown the way, too
+
+
+def test_without_a_router_for_a_minute_new_clients_get_in_and_connected_ones_notice_nothing(service: Service) -> None:
+    with service.load() as load:
+
+        def check() -> None:
+            leader, clients_went_to, before = service.leader(), load.traffic().masters, service.look()
+            service.on("h1", f"sudo systemctl stop {ROUTER_UNIT}")
+            try:
+                end = time.monotonic() + WITHOUT_ROUTER_SECONDS
+                while time.monotonic() < end:
+                    outcome, available = service.newcomer("newcomer")
+                    assert outcome in ("DONE", "WELCOME_BACK")
+                    assert set(available) == {MASTERS[leader]}
+                    assert service.on("h3", "sns login newcomer") == "Welcome Back newcomer\n"
+                    load.goes_on()
+            finally:
+                service.on("h1", f"sudo systemctl start {ROUTER_UNIT}")
+            assert load.traffic().masters == clients_went_to
+            assert service.look().master(leader).open_streams == before.master(leader).open_streams
+
+        in_one_term(service, check)
 
 
 # -- disks -----------------------------------------------------------------------------------------------------------
