@@ -62,8 +62,9 @@ class StreamRelay:
         """For ever: sees to it that the streams of a master that hangs, or cannot be reached any more, end."""
         while True:
             await self._masters.changed(_DOUBT_SECONDS)
-            for link in +self._carrying:
-                link.doubt()
+            for link, streams in self._carrying.items():
+                if streams:
+                    link.doubt()
 
     def close(self) -> None:
         """Ends all streams, before the server stops."""
@@ -99,8 +100,8 @@ async def _open(link: Link, method: str, first: bytes | None, deadline_seconds: 
             else:
                 await call.write(first)
             await call.initial_metadata()
-            if call.done():  # a refusal has no initial metadata; gRPC calls them empty
-                await call.read()  # raises it
+            if call.done():  # a refusal has no initial metadata, which gRPC reports as empty ones
+                await call.read()  # raises the refusal
     except BaseException:  # whatever it is: a call that nobody will read must end
         call.cancel()
         raise
