@@ -176,6 +176,19 @@ async def test_lost_command_is_sent_again_as_soon_as_its_successor_is_refused() 
         assert [p.text for p in cluster.model.posts] == ["lost", "next"]
 
 
+async def test_concurrent_calls_take_effect_in_their_order_also_when_the_window_is_full() -> None:
+    async with Cluster() as cluster, Client(cluster.router_addresses) as client:
+        session = client.session(window=2)
+        await session.login("ada")
+        posts: list[asyncio.Task[int]] = []
+        for n in range(200):
+            posts.append(asyncio.create_task(session.post("ada", [str(n)])))
+            if n % 10 == 0:
+                await posts[n // 2]  # answers come in between, and with each some room
+        await asyncio.gather(*posts)
+        assert [p.text for p in cluster.model.posts] == [str(n) for n in range(200)]
+
+
 async def test_what_gave_up_keeps_nobody_waiting_for_the_rest() -> None:
     async with Cluster() as cluster, Client(cluster.router_addresses, limits=QUICK) as client:
         session = client.session()

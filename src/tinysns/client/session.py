@@ -54,6 +54,7 @@ class Session:
         self._closed = False
         self._work = asyncio.Event()
         self._room = asyncio.Event()
+        self._queue = asyncio.Lock()  # of those who wait for room
         self._stream: _Stream | None = None
 
     @property
@@ -98,9 +99,10 @@ class Session:
         return answer
 
     async def room(self, deadline_seconds: float | None = None) -> None:
-        """Returns once a `submit` is allowed. Raises Unreachable when nothing moves until the deadline."""
+        """Returns once a `submit` is allowed, in the order of the calls. Raises Unreachable at the deadline."""
         try:
-            async with asyncio.timeout(deadline_seconds or self._limits.deadline_seconds):
+            # The lock is fair: who comes while others wait goes behind them, even if there is room just now.
+            async with asyncio.timeout(deadline_seconds or self._limits.deadline_seconds), self._queue:
                 while len(self._outbox) >= self._window:
                     self._room.clear()
                     await self._room.wait()
@@ -108,7 +110,10 @@ class Session:
             raise Unreachable(f"the service has not answered earlier writes in time{self._because()}") from None
 
     def submit(self, write: Write, deadline_seconds: float | None = None) -> "asyncio.Future[Answer]":
-        """Sends without waiting for the answers before it. Call it directly behind `await room()`.
+        """Sends without waiting for the answers before it. Call it directly behind `await room()`:
+
+            await session.room()  # the window bounds what is in flight, and so slows its source down
+            answers.append(session.submit(Post("ada", texts)))
 
         The future ends with an Answer of any outcome that is final (UNKNOWN_USER too), or with SnsError: Indefinite if
         the deadline passed (10 s if none is given) with the write on its way. Raises Definite for malformed input.

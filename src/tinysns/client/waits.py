@@ -70,6 +70,7 @@ class Waiting:
         """It waits from now on. Also to be called when something came, and it waits for more."""
         self._since = self._loop.time()
         self._waits.remove(self, self._since)
+        self.reason = ""
         # The timer looks at _since when it is due: messages come much faster than timers are worth being made.
         if self._timer is None:
             self._timer = self._loop.call_later(self._after_seconds, self._look)
