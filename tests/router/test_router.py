@@ -223,6 +223,44 @@ async def test_a_master_that_only_gives_its_address_is_offered_too(router: Runni
         assert (await s.GetRoute(pb.RouteRequest(), timeout=5)).primary == "10.0.0.7:3011"
 
 
+async def test_masters_of_the_original_kind_have_only_addresses_and_streams(router: RunningRouter) -> None:
+    await router.up()
+    addresses = ["10.0.0.9:3011", "10.0.0.8:3011", "10.0.0.7:3011"]
+
+    async def available_is(s: "router_pb2_grpc.RouterAsyncStub", address: str, asking: str) -> None:
+        async with asyncio.timeout(WITHIN_SECONDS):
+            while (await s.GetAvailable(pb.Message(text=asking), timeout=5)).msg != address:
+                pass
+
+    async with stub(router) as s:
+        streams = []
+        for address in addresses:
+            assert (await s.AddMaster(pb.Message(text=address), timeout=5)).msg == address
+            streams.append(s.DualPing())
+            await streams[-1].write(pb.Message(text=address))
+            assert (await streams[-1].read()).text == addresses[0], "the first that registered is Available"
+        await available_is(s, addresses[0], asking=addresses[1])
+        streams[0].cancel()  # it has died
+        await available_is(s, addresses[1], asking=addresses[1])
+        for stream in streams[1:]:
+            stream.cancel()
+
+
+async def test_no_second_in_line_contradicts_the_consensus_group(router: RunningRouter) -> None:
+    async with group(router, leader=3, term=5) as masters, watching(router) as watch, stub(router) as s:
+        await watch.until(whole)
+        await masters[2].disconnect()
+        await watch.until(lambda r: r.leader == "")
+        first_live = await s.GetAvailable(pb.Message(), timeout=5)
+        assert first_live.msg == masters[0].address, "of those in the list"
+        masters[1].follow(2, 6)
+        await watch.until(lambda r: r.leader == masters[1].address)
+        assert (await s.GetAvailable(pb.Message(), timeout=5)).msg == masters[1].address, "but another one was elected"
+        masters[0].follow(1, 5)  # news from an older term
+        masters[0].state.open_streams += 1
+        assert (await s.GetAvailable(pb.Message(), timeout=5)).msg == masters[1].address
+
+
 async def test_an_obituary_counts_before_the_stream_ends(router: RunningRouter) -> None:
     async with group(router), watching(router) as watch, open_channel(router.address) as channel:
         await watch.until(whole)
@@ -307,10 +345,14 @@ async def test_balanced_routes_begin_with_the_least_loaded(tmp_path: Path) -> No
     router = RunningRouter(tmp_path, policy="balanced")
     router.start()
     try:
-        async with group(router, leader=3), watching(router) as watch, stub(router) as s:
-            await watch.until(whole)
+        async with group(router, leader=3), stub(await router.up()) as s:
+            async with asyncio.timeout(WITHIN_SECONDS):  # no watching here: a watcher counts as a client, too
+                while len((await s.GetMasters(pb.MastersRequest())).masters) < 3:
+                    pass
             route = await s.GetRoute(pb.RouteRequest(), timeout=5)
-            assert (route.primary, route.leader) == ("10.0.0.1:3011", "10.0.0.3:3011")
+            assert (route.primary, route.leader, route.policy) == ("10.0.0.1:3011", "10.0.0.3:3011", "balanced")
+            stays = await s.GetRoute(pb.RouteRequest(stay="10.0.0.3:3011"), timeout=5)
+            assert stays.primary == "10.0.0.3:3011"
     finally:
         router.end()
 

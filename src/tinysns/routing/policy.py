@@ -23,9 +23,10 @@ class Candidate:
 def available(candidates: Sequence[Candidate], leader: str) -> tuple[str, ...]:
     """The leader first, then the others in list order: the first of them is the next in line (domain/succession.py).
 
-    Without a leader: list order, so the one that will be elected if its log is as good as the others'.
+    Without a leader: list order, so the one that will be elected if its log is as good as the others'. Masters that are
+    not in the configured list stand behind it as they registered, which is the order of `candidates`.
     """
-    return _serving_first(sorted(candidates, key=lambda c: (c.address != leader, c.rank == 0, c.rank, c.address)))
+    return _serving_first(sorted(candidates, key=lambda c: (c.address != leader, c.rank == 0, c.rank)))
 
 
 def balanced(candidates: Sequence[Candidate], chance: Random, stay: str = "") -> tuple[str, ...]:

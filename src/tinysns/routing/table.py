@@ -98,7 +98,7 @@ class Table:
         return min((k.heard_at + self._silence_seconds for k in self.connected()), default=None)
 
     def connected(self) -> Iterator[Known]:
-        """Those that can be offered to clients."""
+        """Those that can be offered to clients, in the order in which they registered."""
         return (k for k in self._known.values() if k.connected)
 
     def find(self, address: str) -> Known | None:
@@ -106,8 +106,8 @@ class Table:
         return self._known.get(address)
 
     def known(self) -> tuple[Known, ...]:
-        """All, in the order of the configured list."""
-        return tuple(sorted(self._known.values(), key=lambda k: (k.report.rank or 1 << 32, k.report.address)))
+        """All, in the order of the configured list; those that are not in it behind, as they registered."""
+        return tuple(sorted(self._known.values(), key=lambda k: k.report.rank or 1 << 32))
 
     @property
     def leader(self) -> str:
