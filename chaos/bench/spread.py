@@ -1,6 +1,6 @@
 """balanced_spread: how many of 400 idle timelines each master holds under the policy `balanced`.
 
-Their clients ask router and deputies in turn, and open their timelines where they are told, 40 at a time.
+Their clients ask router and deputies in turn, and open their timelines where they are told, 10 at a time.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ from tinysns.rpc.channels import open_channel
 from tinysns.wire.v1 import router_pb2, sns_pb2
 
 _TIMELINES = 400
-_AT_ONCE = 40
+_AT_ONCE = 10
 _ANSWER_SECONDS = 10.0
 _BALANCED = "balanced"
 
