@@ -20,13 +20,13 @@ async def run_shell(routers: Sequence[str], user: str) -> int:
 
     async with Client(routers, on_wait=on_wait) as client:
         names = Names(client, user)
-        screen = _screen(names)
-        telling = asyncio.create_task(_tell(notices, screen), name="notices")
-        try:
-            return await Shell(client, user, screen, names).run()
-        finally:
-            telling.cancel()
-            await asyncio.gather(telling, names.close(), return_exceptions=True)
+        with _screen(names) as screen:
+            telling = asyncio.create_task(_tell(notices, screen), name="notices")
+            try:
+                return await Shell(client, user, screen, names).run()
+            finally:
+                telling.cancel()
+                await asyncio.gather(telling, names.close(), return_exceptions=True)
 
 
 def _screen(names: Names) -> Screen:

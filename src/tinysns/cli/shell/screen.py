@@ -3,7 +3,8 @@
 import sys
 from collections import deque
 from collections.abc import Coroutine
-from typing import BinaryIO, ClassVar, Protocol, TypeVar
+from types import TracebackType
+from typing import BinaryIO, ClassVar, Protocol, Self, TypeVar
 
 from tinysns.cli.lines import Line, lines
 from tinysns.cli.shell import course
@@ -20,7 +21,15 @@ class Interrupt(Exception):
 
 
 class Screen(Protocol):
+    """To be used as a context, inside the event loop."""
+
     interactive: ClassVar[bool]  # a person sits in front of it
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None: ...
 
     async def command(self) -> str:
         """The next line for the prompt. Raises EndOfInput, Interrupt, and Definite for what is not text."""
@@ -46,6 +55,14 @@ class Plain:
     def __init__(self, stream: BinaryIO) -> None:
         self._batches = lines(stream)
         self._lines = deque[Line]()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        pass
 
     async def command(self) -> str:
         print(course.PROMPT, end="", flush=True)

@@ -9,16 +9,20 @@ import contextlib
 import os
 import signal
 import sys
+import termios
 from collections import deque
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from pathlib import Path
-from typing import ClassVar, TypeVar
+from types import TracebackType
+from typing import Any, ClassVar, Self, TypeVar
 
 from prompt_toolkit import PromptSession
-from prompt_toolkit.application import run_in_terminal
+from prompt_toolkit.application import get_app_or_none, run_in_terminal
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
+from prompt_toolkit.formatted_text import StyleAndTextTuples
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory
+from prompt_toolkit.input.vt100 import Vt100Input
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.key_binding.bindings.completion import display_completions_like_readline
 from prompt_toolkit.output.vt100 import Vt100_Output
@@ -35,40 +39,77 @@ _VERBS_WITH_NAME = ("FOLLOW", "UNFOLLOW")
 T = TypeVar("T")
 
 
+class _Input(Vt100Input):
+    """Loses nothing that is typed ahead."""
+
+    def attach(self, input_ready_callback: Callable[[], None]) -> contextlib.AbstractContextManager[None]:
+        """uvloop calls readers before what is scheduled already, so the first keys would be faster than the history."""
+        loop = asyncio.get_running_loop()
+
+        def ready() -> None:
+            loop.call_soon(input_ready_callback)
+
+        return super().attach(ready)
+
+    def cooked_mode(self) -> contextlib.AbstractContextManager[None]:
+        """While something is printed above the line, the terminal stays as it is and echoes nothing by itself."""
+        return contextlib.nullcontext()
+
+
 class Terminal:
-    """Must be made and used inside the event loop."""
+    """To be used as a context, inside the event loop. Between two lines the terminal keeps what is typed, unseen."""
 
     interactive: ClassVar[bool] = True
 
     def __init__(self, names: Names) -> None:
+        self._input = _Input(sys.stdin)
         output = Vt100_Output.from_pty(sys.stdout, term=os.environ.get("TERM"))
         output.enable_cpr = False
         self._names = names
         self._commands = PromptSession[str](
-            course.PROMPT,
+            _written_out(course.PROMPT),
+            input=self._input,
             output=output,
             history=_history("commands"),
             completer=_Completer(names),
             complete_while_typing=False,
             complete_style=CompleteStyle.READLINE_LIKE,
             key_bindings=_completion_keys(),
-            enable_suspend=True,
             interrupt_exception=Interrupt,
             eof_exception=EndOfInput,
         )
         self._posts = PromptSession[str](
-            _POST_PROMPT,
+            _written_out(_POST_PROMPT),
+            input=self._input,
             output=output,
             history=_history("posts"),
-            enable_suspend=True,
             interrupt_exception=Interrupt,
             eof_exception=EndOfInput,
         )
         self._pasted = deque[str]()
+        self._working: asyncio.Task[Any] | None = None  # what ^C ends while no line is being edited
+        self._interrupted = False  # it came when there was nothing to end, behind a line of the timeline for example
+        self._until_the_end = contextlib.ExitStack()
+
+    def __enter__(self) -> Self:
+        self._until_the_end.enter_context(self._input.raw_mode())
+        modes = termios.tcgetattr(sys.stdin)
+        modes[3] |= termios.ISIG  # lflag; while no line is being edited, ^C is a signal, not a key
+        termios.tcsetattr(sys.stdin, termios.TCSANOW, modes)
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGINT, self._interrupt)
+        self._until_the_end.callback(loop.remove_signal_handler, signal.SIGINT)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._until_the_end.close()
 
     async def command(self) -> str:
         while True:
             self._names.refresh()
+            self._interrupted = False  # it was meant for a command that is done
             try:
                 return await self._line(self._commands)
             except Interrupt:
@@ -78,11 +119,6 @@ class Terminal:
     async def post(self) -> str:
         return await self._line(self._posts)
 
-    async def _line(self, session: PromptSession[str]) -> str:
-        if not self._pasted:
-            self._pasted.extend((await session.prompt_async(handle_sigint=False)).split("\n"))
-        return self._pasted.popleft()
-
     async def show(self, text: str) -> None:
         await run_in_terminal(lambda: print(text, flush=True))
 
@@ -90,25 +126,44 @@ class Terminal:
         await self.show(sentence)
 
     async def interruptible(self, work: Coroutine[None, None, T]) -> T:
-        task = asyncio.ensure_future(work)
-        with _on_sigint(task.cancel):
+        task = asyncio.create_task(work)
+        self._working = task
+        try:
             await asyncio.wait((task,))
+        finally:
+            self._working = None
+            if not task.done():
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
         if task.cancelled():
             raise Interrupt
         return task.result()
 
+    async def _line(self, session: PromptSession[str]) -> str:
+        """A paste may hold several."""
+        if self._interrupted:
+            self._interrupted = False
+            raise Interrupt
+        if not self._pasted:
+            text = await session.prompt_async(handle_sigint=False)
+            self._pasted.extend(text.split("\n"))
+        return self._pasted.popleft()
 
-@contextlib.contextmanager
-def _on_sigint(call: Callable[[], object]) -> Iterator[None]:
-    """While no line is being edited, ^C is a signal, not a key."""
-    before = signal.getsignal(signal.SIGINT)
-    loop = asyncio.get_running_loop()
-    loop.add_signal_handler(signal.SIGINT, call)
-    try:
-        yield
-    finally:
-        loop.remove_signal_handler(signal.SIGINT)
-        signal.signal(signal.SIGINT, before)
+    def _interrupt(self) -> None:
+        """The signal. A line that was just accepted is not taken back."""
+        app = get_app_or_none()
+        if self._working:
+            self._working.cancel()
+        elif app and app.is_running and not app.is_done:
+            app.exit(exception=Interrupt())
+        else:
+            self._interrupted = True
+
+
+def _written_out(prompt: str) -> StyleAndTextTuples:
+    """With a colour, be it the default one: else its last space is left to a move of the cursor, and expect scripts
+    wait for it in vain."""
+    return [("fg:ansidefault", prompt)]
 
 
 def _completion_keys() -> KeyBindings:
