@@ -170,6 +170,7 @@ class Relayed:
         address = f"127.0.0.1:{free_ports(1)[0]}"
         await self.server.start([address], self.relay.names)
         self.relay.start()
+        self.relay.connect()
         for master in self.masters:
             await master.start()
             self.say(master)

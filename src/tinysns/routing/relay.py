@@ -1,10 +1,12 @@
 """The relay: answers the interfaces of the course on a router's port, for clients that take the router for the server.
 
 It passes bytes on and knows nothing but the names of the methods. Where to is decided as for all clients: by the
-routing table's route, over warm links to all masters.
+routing table's route, over warm links to all masters. There are none before the first call: where nobody wants to be
+relayed, a failover has that many fewer connections to care for.
 """
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from enum import Enum, auto
 from functools import partial
@@ -14,7 +16,7 @@ import grpc
 
 from tinysns.client.masters import Masters
 from tinysns.client.routes import Route
-from tinysns.routing.relay_calls import UnaryRelay
+from tinysns.routing.relay_calls import Context, UnaryRelay
 from tinysns.routing.relay_sessions import CallIds
 from tinysns.routing.relay_streams import StreamRelay
 from tinysns.routing.servicer import Routing
@@ -65,6 +67,7 @@ class Relay:
         self._masters = Masters(tasks, _ANSWER_SECONDS, SMALL_WINDOWS)
         self._unary = UnaryRelay(self._masters, CallIds(new_session), hold_seconds)
         self._streams = StreamRelay(self._masters, self._primary, hold_seconds)
+        self._wanted = asyncio.Event()
 
     def handlers(self) -> tuple[grpc.GenericRpcHandler, ...]:
         """To be added to the server."""
@@ -76,9 +79,13 @@ class Relay:
         )
 
     def start(self) -> None:
-        """Begins to follow the route and to connect to the masters; before that, calls wait."""
+        """It waits to be wanted."""
         self._tasks.start("relay: route", self._follow_route())
-        self._tasks.start("relay: doubt", self._streams.doubt())
+        self._tasks.start("relay: doubt", self._doubt())
+
+    def connect(self) -> None:
+        """It is wanted: from now on it follows the route and keeps links to all masters. The first call does this."""
+        self._wanted.set()
 
     def close(self) -> None:
         """Tells the clients of all streams to open them again elsewhere. Call it before the server stops."""
@@ -87,13 +94,25 @@ class Relay:
     def _handler(self, method: str, kind: _Kind) -> "grpc.RpcMethodHandler[Any, Any]":
         match kind:
             case _Kind.READ:
-                return grpc.unary_unary_rpc_method_handler(partial(self._unary.read, method))
+                return grpc.unary_unary_rpc_method_handler(self._wanting(partial(self._unary.read, method)))
             case _Kind.WRITE:
-                return grpc.unary_unary_rpc_method_handler(partial(self._unary.write, method))
+                return grpc.unary_unary_rpc_method_handler(self._wanting(partial(self._unary.write, method)))
             case _Kind.STREAM:
-                return grpc.stream_stream_rpc_method_handler(partial(self._streams.relay, method))
+                return grpc.stream_stream_rpc_method_handler(self._wanting(partial(self._streams.relay, method)))
+
+    def _wanting(self, serve: Callable[[Any, Context], Awaitable[Any]]) -> Callable[[Any, Context], Awaitable[Any]]:
+        async def handler(request: Any, context: Context) -> Any:
+            self.connect()
+            return await serve(request, context)
+
+        return handler
+
+    async def _doubt(self) -> None:
+        await self._wanted.wait()
+        await self._streams.doubt()
 
     async def _follow_route(self) -> None:
+        await self._wanted.wait()
         async with aclosing(self._routing.routes()) as routes:
             async for route in routes:
                 order = (route.primary, *route.backups)
