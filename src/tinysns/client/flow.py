@@ -58,7 +58,9 @@ class Flow:
                 self._settle()
             await self._window.room()
             post = Post(self._author, tuple(texts))
-            self._flying.append(_Batch(post, self._window.submit(post)))
+            answer = self._window.submit(post)
+            answer.add_done_callback(_looked_at)
+            self._flying.append(_Batch(post, answer))
         except SnsError as e:
             raise await self._account(e) from None
 
@@ -98,6 +100,12 @@ class Flow:
             posted, error = error.posted, Indefinite(f"{error}; posts behind that may have taken effect")
             error.posted = posted
         return error
+
+
+def _looked_at(answer: asyncio.Future[Answer]) -> None:
+    """Whoever leaves a flow in the middle does not want to hear about the rest (asyncio would complain)."""
+    if not answer.cancelled():
+        answer.exception()
 
 
 def packed(texts: Iterable[str]) -> Iterator[tuple[str, ...]]:

@@ -81,7 +81,9 @@ class TimelineMode:
         except Interrupt:
             await self._screen.remark(f"sns: not posted: {_beginning(post)}")
             raise
-        self._sent.put_nowait((post, self._session.submit(post)))
+        answer = self._session.submit(post)
+        answer.add_done_callback(lambda a: a.cancelled() or a.exception())  # nobody may be left to look at it
+        self._sent.put_nowait((post, answer))
         self._unanswered += 1
 
     async def _read(self, began: int) -> None:

@@ -1,0 +1,111 @@
+"""`sns shell` and its siblings against the real service, whose Available master is killed meanwhile."""
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cli.terminal import Terminal, environment
+from tests.integration.service import Service
+
+pytestmark = pytest.mark.timeout(180)
+
+
+@pytest.fixture
+async def friends(service: Service) -> Service:
+    """ann and bob follow each other."""
+    await service.ready()
+    async with service.client() as client:
+        session = client.session()
+        for user in ("ann", "bob"):
+            await session.login(user)
+        await session.follow("bob", "ann")
+        await session.follow("ann", "bob")
+    return service
+
+
+@pytest.fixture
+def bob(friends: Service, tmp_path: Path) -> Iterator[Terminal]:
+    """Bob's shell at its first prompt."""
+    with Terminal("shell", "bob", SNS_ROUTERS=friends.router, XDG_STATE_HOME=str(tmp_path)) as terminal:
+        terminal.sees("Welcome Back bob\n\n========= TINY SNS CLIENT =========\n")
+        terminal.sees("Cmd> ")
+        yield terminal
+
+
+async def sees(terminal: Terminal, text: str) -> str:
+    return await asyncio.to_thread(terminal.sees, text)
+
+
+async def test_failover_shows_as_nothing_in_the_timeline(friends: Service, bob: Terminal) -> None:
+    bob.type("list\rtimeline\r")
+    await sees(bob, "All users: ann, bob, \nFollowers: ann, bob, \n")
+    await sees(bob, "Now you are in the timeline\n")
+    shown = ""
+    async with friends.client() as client:
+        session = client.session()
+        for n in range(20):
+            if n == 10:
+                friends.kill_master(await friends.leader())
+            await session.post("ann", [f"from ann {n}"])
+            bob.type(f"from bob {n}\r")
+            shown += await sees(bob, f">> from ann {n}\n")
+        bob.type("\x04")
+        assert await asyncio.to_thread(bob.ended) == 0
+        assert [p.text for p in await client.history("ann")] == [f"from bob {n}" for n in range(20)]
+    assert "sns:" not in shown
+    assert "(no answer for" not in shown
+
+
+async def test_outage_is_one_quiet_line(friends: Service, bob: Terminal) -> None:
+    bob.type("timeline\r")
+    await sees(bob, "Now you are in the timeline\n")
+    for name in friends.names:
+        friends.kill(name)  # or it would start its master again
+        friends.kill_master(name)
+    bob.type("kept\r")
+    await sees(bob, "(no answer for 1 s: ")
+    friends.start()
+    await friends.ready()
+    async with friends.client() as client, asyncio.timeout(60):
+        async for post in client.timeline("ann"):
+            assert post.text == "kept"
+            break
+    bob.type("\x03")
+    assert "(no answer" not in await sees(bob, "Cmd> ")
+
+
+async def test_piped_posts_survive_a_failover_once_and_in_order(friends: Service) -> None:
+    lines = [f"line {n}" for n in range(400)]
+    command = [sys.executable, "-m", "tinysns.cli", "shell", "bob"]
+    process = await asyncio.create_subprocess_exec(
+        *command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment({"SNS_ROUTERS": friends.router})
+    )
+    assert process.stdin
+    assert process.stdout
+    process.stdin.write(b"TIMELINE\n")
+    while b"Now you are in the timeline" not in await process.stdout.readline():
+        pass
+    leader = await friends.leader()
+    for n, line in enumerate(lines):
+        if n == 200:
+            friends.kill_master(leader)
+        process.stdin.write(f"{line}\n".encode())
+        await process.stdin.drain()
+    process.stdin.close()
+    assert await process.wait() == 0
+    async with friends.client() as client:
+        assert [p.text for p in await client.history("ann")] == lines
+
+
+async def test_completion_asks_the_router(friends: Service) -> None:
+    words = {"COMP_WORDS": "sns follow bob a", "COMP_CWORD": "3", "_SNS_COMPLETE": "bash_complete"}
+    program = "from tinysns.cli.__main__ import main; main(prog_name='sns')"
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", program, stdout=subprocess.PIPE,
+        env=environment(words | {"SNS_ROUTERS": friends.router}),
+    )  # fmt: skip
+    assert (await process.communicate())[0] == b"plain,ann\n"
