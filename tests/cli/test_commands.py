@@ -4,8 +4,10 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import IO
 
 import pytest
 from click.testing import Result
@@ -66,6 +68,29 @@ def test_limit_ends_a_followed_timeline(service: Service, sns: Sns) -> None:
     sns("post", "ada", "-", input="a\nb\nc\n")
     result = sns("timeline", "bob", "--follow", "--limit", "2", "--json")
     assert [json.loads(line)["text"] for line in result.output.splitlines()] == ["a", "b"]
+
+
+def test_timeline_of_a_busy_author_ends_where_it_began(service: Service, sns: Sns) -> None:
+    for user in ("ada", "bob"):
+        sns("login", user)
+    sns("follow", "bob", "ada")
+    with _sns_process("post", "ada", "-") as poster:
+        assert poster.stdin
+        stop = threading.Event()
+        writer = threading.Thread(target=_post_until, args=(stop, poster.stdin))
+        writer.start()
+        try:
+            assert sns("timeline", "bob").exit_code == 0
+        finally:
+            stop.set()
+            writer.join()
+        poster.communicate()
+
+
+def _post_until(stop: threading.Event, stdin: IO[str]) -> None:
+    while not stop.wait(0.02):
+        stdin.write("busy\n")
+        stdin.flush()
 
 
 @pytest.mark.parametrize(
