@@ -5,4 +5,6 @@ screen.py    what a screen can do, and the plain one for pipes
 terminal.py  the one for people: line editing, history, completion, posts above the line being typed
 commands.py  the loop of commands
 timeline.py  the timeline mode
+names.py     the users that can be completed
+opening.py   puts it together
 """
