@@ -66,8 +66,8 @@ class Link:
                 if await self._follow(self.channel):
                     pause_seconds = _FIRST_PAUSE_SECONDS
                 self._set_ready(False)
-                await self.channel.close()
                 await self._pause(pause_seconds)
+                await self.channel.close()
                 pause_seconds = min(2 * pause_seconds, _LONGEST_PAUSE_SECONDS)
                 self.channel = open_channel(self.address, self._options)
         finally:

@@ -9,6 +9,7 @@ domain/succession.py; here are their timers.
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Sequence
 
 from tinysns.domain.succession import LogEnd, Succession, quorum, rank
@@ -18,7 +19,10 @@ from tinysns.replication.links import Links
 log = logging.getLogger(__name__)
 
 # A survivor that did not speak must not hold the others up: each campaigns after its rank's delay all the same. One
-# vote request that got lost costs such a delay too.
+# vote request that got lost costs such a delay too. An election has a few fsyncs in a row: on a disk that takes longer
+# for one than QUICK_FSYNC_SECONDS the delays grow with it, and each attempt waits twice as long as the one before, or
+# the survivors would depose each other before any of them could win.
+QUICK_FSYNC_SECONDS = 0.006
 DELAY_SECONDS = 0.03
 DELAY_PER_RANK_SECONDS = 0.015
 ATTEMPTS = 5  # then the ordinary election timeout takes over
@@ -48,7 +52,7 @@ class Failover:
         if peer != view.leader or view.leads or self._lost == lost:
             return
         self._lost = lost
-        self._lost_at = self._loop.time()
+        self._lost_at = time.monotonic()
         self._story = [f"leader {peer} of term {view.term} is lost ({why})"]
         self._succession = Succession(self._order, self._me, peer)
         for member, end in self._heard.pop(lost, {}).items():
@@ -58,8 +62,9 @@ class Failover:
         self._driver.forget_leader(peer)
         self._links.send_log_end(peer, view.term, end)
         self._consider()
+        slowness = max(1.0, self._driver.writer.usual_seconds / QUICK_FSYNC_SECONDS)
         delay = DELAY_SECONDS + DELAY_PER_RANK_SECONDS * rank(self._order, peer, self._me)
-        self._arm(delay, ATTEMPTS)
+        self._arm(slowness * delay, ATTEMPTS)
 
     def log_end(self, peer: int, lost_leader: int, lost_term: int, end: LogEnd) -> None:
         """Another survivor has lost that leader, and its log ends there."""
@@ -96,16 +101,16 @@ class Failover:
     def _arm(self, delay_seconds: float, attempts: int) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = self._loop.call_later(delay_seconds, self._again, attempts)
+        self._timer = self._loop.call_later(delay_seconds, self._again, delay_seconds, attempts)
 
-    def _again(self, attempts: int) -> None:
+    def _again(self, delay_seconds: float, attempts: int) -> None:
         self._timer = None
         if self._lost is None or self._driver.view.leads or self._driver.view.leader not in (0, self._lost[0]):
             return
         log.info("no leader yet: %s", "; ".join(self._story))
         self._campaign(self._driver.campaign)
         if attempts > 1:
-            self._arm(DELAY_PER_RANK_SECONDS * len(self._order), attempts - 1)
+            self._arm(2 * delay_seconds, attempts - 1)
 
     def _campaign(self, begin: Callable[[], None]) -> None:
         if self.may_campaign:
@@ -114,5 +119,5 @@ class Failover:
             begin()
 
     def _tell(self, event: str) -> None:
-        after = f"after {(self._loop.time() - self._lost_at) * 1000:.1f} ms: " if self._lost else ""
+        after = f"after {(time.monotonic() - self._lost_at) * 1000:.1f} ms: " if self._lost else ""
         self._story.append(after + event)

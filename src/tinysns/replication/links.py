@@ -125,41 +125,43 @@ class Links:
     async def run(self, peer: Peer) -> None:
         """Keeps the stream to one peer, for ever."""
         while True:
-            refused = False
-            if not self._isolated:
-                refused = await self._stream(peer)
-            await asyncio.sleep(REFUSED_SECONDS if refused else RECONNECT_SECONDS)
+            if self._isolated:
+                await asyncio.sleep(RECONNECT_SECONDS)
+                continue
+            async with open_channel(peer.address) as channel:
+                refused = await self._stream(peer, channel)
+                # Only then is the channel closed: that, too, is work for which an election should not have to wait.
+                await asyncio.sleep(REFUSED_SECONDS if refused else RECONNECT_SECONDS)
 
-    async def _stream(self, peer: Peer) -> bool:
+    async def _stream(self, peer: Peer, channel: grpc.aio.Channel) -> bool:
         """One attempt, until its end. True: the peer refuses this member."""
         link = Outbound()
-        async with open_channel(peer.address) as channel:
-            try:
-                async with asyncio.timeout(SILENCE_SECONDS):  # unlike wait_for it never swallows a cancellation
-                    await channel.channel_ready()
-            except TimeoutError:
-                return False
-            if self._isolated:
-                return False
-            call = services.MasterStub(channel).Exchange()
-            sending = asyncio.create_task(self._send(call, link), name=f"send to node {peer.node}")
-            # The end of the call must end it: a write to a call that was cancelled before it had begun waits for ever.
-            call.add_done_callback(lambda _: sending.cancel())
-            self._outbound[peer.node], self._calls[peer.node] = link, call
-            self._inbox.link_up(peer.node)
-            try:
-                await asyncio.wait((sending,))
-            finally:
-                sending.cancel()
-                call.cancel()
-                del self._outbound[peer.node], self._calls[peer.node]
-                self._inbox.link_lost(peer.node)
-            with contextlib.suppress(asyncio.CancelledError, *_ENDED):  # what it ended with is asked below
-                sending.result()
-            code = await call.code()
-            if code not in _JUST_GONE:
-                log.warning("link to %s: %s", peer.address, await call.details())
-            return code is grpc.StatusCode.FAILED_PRECONDITION
+        try:
+            async with asyncio.timeout(SILENCE_SECONDS):  # unlike wait_for it never swallows a cancellation
+                await channel.channel_ready()
+        except TimeoutError:
+            return False
+        if self._isolated:
+            return False
+        call = services.MasterStub(channel).Exchange()
+        sending = asyncio.create_task(self._send(call, link), name=f"send to node {peer.node}")
+        # The end of the call must end it: a write to a call that was cancelled before it had begun waits for ever.
+        call.add_done_callback(lambda _: sending.cancel())
+        self._outbound[peer.node], self._calls[peer.node] = link, call
+        self._inbox.link_up(peer.node)
+        try:
+            await asyncio.wait((sending,))
+        finally:
+            sending.cancel()
+            call.cancel()
+            del self._outbound[peer.node], self._calls[peer.node]
+            self._inbox.link_lost(peer.node)
+        with contextlib.suppress(asyncio.CancelledError, *_ENDED):  # what it ended with is asked below
+            sending.result()
+        code = await call.code()
+        if code not in _JUST_GONE:
+            log.warning("link to %s: %s", peer.address, await call.details())
+        return code is grpc.StatusCode.FAILED_PRECONDITION
 
     async def _send(self, call: _Call, link: Outbound) -> None:
         await call.write(pb.PeerFrame(hello=self._hello))

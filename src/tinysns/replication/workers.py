@@ -39,6 +39,7 @@ class Worker(Generic[Job, Result]):
         self._idle.set()
         self._closed = False
         self.busy_since: float | None = None  # loop time
+        self.usual_seconds = 0.0  # what a batch took lately, of the slow ones
 
     def put(self, job: Job) -> None:
         """Queues a job; it starts with `flush`. Jobs put after `close` are dropped."""
@@ -55,6 +56,8 @@ class Worker(Generic[Job, Result]):
         future.add_done_callback(lambda f: self._loop.call_soon_threadsafe(self._finished, batch, f))
 
     def _finished(self, batch: Sequence[Job], future: "Future[Result]") -> None:
+        if self.busy_since is not None:
+            self.usual_seconds = max(self._loop.time() - self.busy_since, 0.9 * self.usual_seconds)
         self.busy_since = None
         if self._closed:
             return

@@ -81,7 +81,8 @@ class _Link:
                     log.debug("no stream to %s: %s", self.address, e.details())
                 except asyncio.InvalidStateError:  # the call ended between the look and the write
                     log.debug("the stream to %s has ended", self.address)
-            await asyncio.sleep(RECONNECT_SECONDS)
+                # Only then is the channel closed: an election has better use for the processor.
+                await asyncio.sleep(RECONNECT_SECONDS)
 
     async def _session(self, channel: grpc.aio.Channel) -> None:
         await _ask(channel)
