@@ -1,9 +1,13 @@
 """Rules for all tests."""
 
 import os
+import signal
 from collections.abc import Generator
 
 import pytest
+
+# A shell's background jobs ignore it, and hand that down to every process that tests start and interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -118,8 +118,8 @@ async def test_relayed_timelines_are_spread_under_balanced(make_service: Callabl
     streams = []
     async with user(service, 0) as author:
         await author.login()
-        for number in range(80):
-            reader = User(SNS, service.routers[number % 4], author.name)
+        for _ in range(80):  # by one router: what four do that ask for themselves is in test_balance
+            reader = User(SNS, service.router, author.name)
             stream = reader.stream()
             await stream.write("Set Stream")
             await stream.call.initial_metadata()
@@ -132,7 +132,7 @@ async def test_relayed_timelines_are_spread_under_balanced(make_service: Callabl
             return sum(loads) == len(streams)
 
         await until(all_count, "each relayed timeline counts as a stream of its master")
-        assert all(17 <= load <= 23 for load in loads), loads
+        assert all(18 <= load <= 22 for load in loads), loads
         for reader, stream in streams:
             stream.call.cancel()
             await reader.close()

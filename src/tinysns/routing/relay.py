@@ -6,6 +6,7 @@ relayed, a failover has that many fewer connections to care for.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from enum import Enum, auto
@@ -53,6 +54,8 @@ _SERVICES = {
 # Of a health check. A doubted link that fails it is closed with all streams on it, so this is longer than a busy master
 # ever needs; calls have gone on to another master long before.
 _ANSWER_SECONDS = 1.0
+# Of the masters that the route prefers. The first calls wait for them, for no longer than that.
+_CONNECT_SECONDS = 0.2
 
 
 class Relay:
@@ -68,6 +71,7 @@ class Relay:
         self._unary = UnaryRelay(self._masters, CallIds(new_session), hold_seconds)
         self._streams = StreamRelay(self._masters, self._primary, hold_seconds)
         self._wanted = asyncio.Event()
+        self._connected = asyncio.Event()
 
     def handlers(self) -> tuple[grpc.GenericRpcHandler, ...]:
         """To be added to the server."""
@@ -103,6 +107,10 @@ class Relay:
     def _wanting(self, serve: Callable[[Any, Context], Awaitable[Any]]) -> Callable[[Any, Context], Awaitable[Any]]:
         async def handler(request: Any, context: Context) -> Any:
             self.connect()
+            # Or the first calls would go to whichever master is connected first, and their timelines stay there.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_CONNECT_SECONDS):
+                    await self._connected.wait()
             return await serve(request, context)
 
         return handler
@@ -117,6 +125,9 @@ class Relay:
             async for route in routes:
                 order = (route.primary, *route.backups)
                 self._masters.set_route(Route(order, route.leader, route.term, tuple(route.routers), route.policy))
+                if not self._connected.is_set():
+                    await self._masters.connect(_CONNECT_SECONDS)
+                    self._connected.set()
 
     def _primary(self) -> str:
         """For one more stream. Under `balanced` each has its own, by the load as it is now."""
