@@ -16,7 +16,7 @@ from pathlib import Path
 
 import grpc
 
-from tinysns.client import Client
+from tinysns.client import Client, Limits
 from tinysns.wire.v1 import master_pb2, master_pb2_grpc, router_pb2, router_pb2_grpc
 
 
@@ -137,9 +137,9 @@ class Service:
     def kill_master(self, name: str) -> None:
         os.kill(self.master_pid(name), signal.SIGKILL)
 
-    def client(self) -> Client:
+    def client(self, limits: Limits | None = None) -> Client:
         """Knows all routers, as clients on the hosts do."""
-        return Client(self.routers)
+        return Client(self.routers, limits=limits)
 
     async def master_status(self, name: str) -> master_pb2.MasterStatus | None:
         """None while it does not answer."""
