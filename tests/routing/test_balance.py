@@ -72,8 +72,9 @@ def test_who_asks_several_routers_and_takes_any_answer_is_balanced_by_the_report
         answers = [cluster.ask(router) for router in range(4)]
         cluster.streams[chance.choice(answers)] += 1
         cluster.report()
-    assert cluster.spread()[0] >= 98
-    assert cluster.spread()[3] <= 102
+    # All within an instant, in which nobody can tell clients that went elsewhere from clients on their way.
+    assert cluster.spread()[0] >= 90
+    assert cluster.spread()[3] <= 110
 
 
 def test_ties_go_at_random_by_the_seed() -> None:
@@ -116,19 +117,21 @@ def test_who_arrives_elsewhere_has_left_the_oldest_place() -> None:
     reservations = Reservations()
     reservations.give("a1", 1.0)
     reservations.give("a2", 0.0)
-    reservations.reported("a3", 8, 9)
+    reservations.reported("a3", 8, 9, at=1.1)
     assert (reservations.count("a1", 1.1), reservations.count("a2", 1.1)) == (1, 0)
-    reservations.reported("a3", 9, 19)
-    assert reservations.count("a1", 1.1) == 0
+    reservations.reported("a3", 9, 10, at=1.2)
+    assert reservations.count("a1", 1.2) == 1, "its client may be on its way"
+    reservations.reported("a3", 10, 20, at=2.0)
+    assert reservations.count("a1", 2.0) == 0
 
 
 def test_a_report_takes_the_places_of_those_that_arrived() -> None:
     reservations = Reservations()
     for _ in range(3):
         reservations.give("a1", 0.0)
-    reservations.reported("a1", 5, 7)
+    reservations.reported("a1", 5, 7, at=0.1)
     assert reservations.count("a1", 0.1) == 1
-    reservations.reported("a1", 7, 2)
+    reservations.reported("a1", 7, 2, at=0.1)
     assert reservations.count("a1", 0.1) == 1, "who leaves says nothing about who comes"
-    reservations.reported("a1", 2, 90)
+    reservations.reported("a1", 2, 90, at=0.1)
     assert reservations.count("a1", 0.1) == 0

@@ -5,7 +5,8 @@ be sent to the master that was the least loaded. So each answer reserves a place
 a stream until
 
 - the master reports more streams than before: of so many, the oldest, the clients have arrived. If it has more new
-  streams than places, they went by another router's answer and have left their places here, the oldest of all;
+  streams than places, they may have gone by another router's answer and left their places here, the oldest of all. Only
+  places of some age count as left: other routers send clients, too, and those whose place is young are on their way;
 - or it is LIFE_SECONDS old: that client only asked.
 
 Neither is exact, and need not be: all routers hear the same reports, so a mistake does not last.
@@ -15,6 +16,7 @@ No clock: monotonic times come in.
 import math
 from collections import defaultdict, deque
 
+LEFT_SECONDS = 0.3
 LIFE_SECONDS = 3.0  # connecting takes milliseconds, but a second where a herd shares few cores
 
 
@@ -28,11 +30,11 @@ class Reservations:
         """A client was sent there."""
         self._given[address].append(at)
 
-    def reported(self, address: str, before: int, now: int) -> None:
+    def reported(self, address: str, before: int, now: int, at: float) -> None:
         """The master has `now` streams; its last report said `before`."""
         for _ in range(now - before):
             waiting = self._given[address] or min(self._given.values(), key=_oldest)
-            if not waiting:
+            if not waiting or (waiting is not self._given[address] and at - waiting[0] < LEFT_SECONDS):
                 return
             waiting.popleft()
 

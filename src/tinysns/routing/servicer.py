@@ -100,8 +100,9 @@ class Routing:
         """A master spoke. Raises BadAddress, Refused."""
         check_address(message.text)
         before = self._streams_of(message.text)
-        self.table.heard(_report(message), stream, time.monotonic())
-        self._reservations.reported(message.text, before, self._streams_of(message.text))
+        now = time.monotonic()
+        self.table.heard(_report(message), stream, now)
+        self._reservations.reported(message.text, before, self._streams_of(message.text), now)
         self._heard.set()
 
     async def watch_silence(self) -> None:

@@ -21,7 +21,7 @@ from tinysns.wire.v1 import slave_pb2, slave_pb2_grpc
 log = logging.getLogger(__name__)
 
 FRESH_SECONDS = 1.0
-RECONNECT_SECONDS = 0.1
+RECONNECT_SECONDS = 0.05
 # A path that was cut leaves a stream that looks open for minutes. So each is asked whether it answers.
 ASK_SECONDS = 1.0
 CLOSE_SECONDS = 0.2
