@@ -88,12 +88,13 @@ async def test_a_stopped_router_is_left_for_one_that_tells_of_changes(patient: S
             await until(told, "the client hears of the next leader from a deputy", 8)
 
 
-async def test_new_clients_get_in_within_50_ms_while_the_router_is_down(patient: Service) -> None:
+async def test_new_clients_do_not_wait_for_a_router_that_is_down(patient: Service) -> None:
     await patient.ready()
     for how in (signal.SIGSTOP, signal.SIGKILL):
         os.kill(patient.pid("router"), how)
         waits = [await _entering_seconds(patient) for _ in range(11)]
-        assert statistics.median(waits) < 0.05, (how, waits)
+        # Not a benchmark: a client that asked one router after the other would wait a second for a silent one.
+        assert statistics.median(waits) < 0.5, (how, waits)
 
 
 @pytest.mark.timeout(180)
