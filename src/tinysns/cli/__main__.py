@@ -52,9 +52,11 @@ def main() -> None:
 def login(user: str, routers: tuple[str, ...]) -> None:
     """Log USER in. The first time makes the user known."""
 
+    from tinysns.cli.shell.course import welcome
+
     async def work(client: "Client") -> None:
         answer = await client.session().login(user)
-        click.echo(f"Welcome Back {user}" if answer.outcome.name == "WELCOME_BACK" else "Login Successful!")
+        click.echo(welcome(user, answer.outcome))
 
     running.with_client(routers, work)
 

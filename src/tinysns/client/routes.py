@@ -129,7 +129,7 @@ class Routes:
                 replies[router] = _KNOWS_NO_MASTER if info(e)[0] == "NO_MASTER" else reason(e)
                 return None
         replies[router] = _KNOWS_NO_MASTER
-        route = _decode(reply)
+        route = decode(reply)
         if route.order:
             self._answered = router
             return route
@@ -149,7 +149,7 @@ class Routes:
             guard = self._tasks.start(f"look after {router}", _end_when_hung(channel, call))
             try:
                 async for message in call:
-                    if not self._take(_decode(message)):
+                    if not self._take(decode(message)):
                         break
                     told, self._answered = True, router
             except grpc.aio.AioRpcError:
@@ -191,6 +191,7 @@ async def _end_when_hung(
             return
 
 
-def _decode(route: router_pb2.Route) -> Route:
+def decode(route: router_pb2.Route) -> Route:
+    """From the wire."""
     order = (route.primary, *route.backups) if route.primary else tuple(route.backups)
     return Route(order, route.leader, route.term, tuple(route.routers), route.policy or "available")

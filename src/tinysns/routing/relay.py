@@ -16,12 +16,13 @@ from typing import Any
 import grpc
 
 from tinysns.client.masters import Masters
-from tinysns.client.routes import Route
-from tinysns.routing.relay_calls import Context, UnaryRelay
+from tinysns.client.routes import decode
+from tinysns.routing.relay_calls import UnaryRelay
 from tinysns.routing.relay_sessions import CallIds
 from tinysns.routing.relay_streams import StreamRelay
 from tinysns.routing.servicer import Routing
 from tinysns.rpc.channels import SMALL_WINDOWS
+from tinysns.rpc.raw import Context
 from tinysns.runtime.tasks import Tasks
 from tinysns.wire.csce438 import sns_pb2
 from tinysns.wire.hw2 import messenger_pb2
@@ -123,8 +124,7 @@ class Relay:
         await self._wanted.wait()
         async with aclosing(self._routing.routes()) as routes:
             async for route in routes:
-                order = (route.primary, *route.backups)
-                self._masters.set_route(Route(order, route.leader, route.term, tuple(route.routers), route.policy))
+                self._masters.set_route(decode(route))
                 if not self._connected.is_set():
                     await self._masters.connect(_CONNECT_SECONDS)
                     self._connected.set()

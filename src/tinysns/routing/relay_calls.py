@@ -7,7 +7,7 @@ master that does not serve) leads to the next master; all else is passed back as
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import NoReturn, TypeAlias, TypeVar
+from typing import NoReturn, TypeVar
 
 import grpc
 
@@ -18,8 +18,8 @@ from tinysns.domain.writes import Outcome
 from tinysns.routing.relay_sessions import CallIds
 from tinysns.rpc.call_id import BadCallId, CallId
 from tinysns.rpc.errors import abort, info
+from tinysns.rpc.raw import Context
 
-Context: TypeAlias = "grpc.aio.ServicerContext[bytes, bytes]"
 T = TypeVar("T")
 
 # Of one try without an answer. A healthy master needs some ms, and a retry with the same id does no harm.

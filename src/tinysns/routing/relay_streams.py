@@ -15,14 +15,15 @@ import asyncio
 import contextlib
 from collections import Counter
 from collections.abc import Callable
-from typing import TypeAlias, cast
+from typing import TypeAlias
 
 import grpc
 
 from tinysns.client.links import Link, cancelled_from_outside
 from tinysns.client.masters import Masters
-from tinysns.routing.relay_calls import LOST, STATUS_DETAILS, Context, Tries, ask_in_time, pass_on
+from tinysns.routing.relay_calls import LOST, STATUS_DETAILS, Tries, ask_in_time, pass_on
 from tinysns.rpc.errors import abort
+from tinysns.rpc.raw import Context, receive
 
 Call: TypeAlias = "grpc.aio.StreamStreamCall[bytes, bytes]"
 
@@ -42,7 +43,7 @@ class StreamRelay:
 
     async def relay(self, method: str, _: object, context: Context) -> None:
         """`method`: "/package.Service/Name"."""
-        first = await _receive(context)
+        first = await receive(context)
 
         async def ask(link: Link, seconds: float) -> tuple[Link, Call]:
             return link, await _open(link, method, first, context.time_remaining(), seconds)
@@ -125,11 +126,6 @@ async def _both_ways(call: Call, context: Context) -> None:
 async def _up(call: Call, context: Context) -> None:
     """From the client to the master; returns when the client has ended its side, which does not end the other one."""
     with contextlib.suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError):  # whoever reads the call sees its end
-        while (raw := await _receive(context)) is not None:
+        while (raw := await receive(context)) is not None:
             await call.write(raw)
         await call.done_writing()
-
-
-async def _receive(context: Context) -> bytes | None:
-    raw = await context.read()
-    return None if cast(object, raw) is grpc.aio.EOF else raw  # the stubs know nothing of EOF

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
-from typing import Any, TypeAlias, TypeVar, cast
+from typing import Any, TypeVar
 
 import grpc
 from google.protobuf.message import DecodeError, Message
@@ -12,8 +12,8 @@ from tinysns.domain.names import Refused
 from tinysns.replication.interface import NotServing
 from tinysns.rpc.channels import MAX_MESSAGE_BYTES
 from tinysns.rpc.errors import abort
+from tinysns.rpc.raw import Context
 
-Context: TypeAlias = "grpc.aio.ServicerContext[bytes, bytes]"
 M = TypeVar("M", bound=Message)
 
 
@@ -75,12 +75,6 @@ def fitting(answer: bytes | None) -> bytes:
             " for this call; read them from the state of a master",
         )
     return answer
-
-
-async def receive(context: Context) -> bytes | None:
-    """The next message of the client's stream; None: the client has ended its side."""
-    raw = await context.read()
-    return None if cast(object, raw) is grpc.aio.EOF else raw  # the stubs know nothing of EOF
 
 
 async def until_first_ends(*work: Coroutine[Any, Any, None]) -> None:

@@ -9,7 +9,8 @@ from tinysns.domain.names import Refused, check_name
 from tinysns.domain.writes import Follow, Login, Outcome, Unfollow
 from tinysns.replication.interface import NotServing
 from tinysns.rpc.channels import MAX_MESSAGE_BYTES
-from tinysns.sns.calls import CallFailed, Context, errors_answered, fitting, held, parse, receive, until_first_ends
+from tinysns.rpc.raw import Context, receive
+from tinysns.sns.calls import CallFailed, errors_answered, fitting, held, parse, until_first_ends
 from tinysns.sns.counters import Counters
 from tinysns.sns.course_posts import PostStream
 from tinysns.sns.course_writes import CourseWrites

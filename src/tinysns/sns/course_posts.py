@@ -7,7 +7,8 @@ import grpc
 from tinysns.domain.names import MAX_BATCH_BYTES, MAX_TEXT_BYTES, Refused, check_texts
 from tinysns.domain.writes import Outcome, Post
 from tinysns.replication.interface import NotServing
-from tinysns.sns.calls import CallFailed, Context, parse, receive
+from tinysns.rpc.raw import Context, receive
+from tinysns.sns.calls import CallFailed, parse
 from tinysns.sns.course_writes import CourseWrites
 from tinysns.sns.interfaces import Interface
 
