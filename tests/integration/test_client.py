@@ -42,8 +42,7 @@ async def test_a_session_goes_on_when_its_master_stops_amid_writes_that_it_does_
     service = make_service(3, slave_settings=PATIENT, policy=policy)
     service.start()
     await service.ready()
-    patience = Limits(deadline_seconds=60)  # a disk that others use, too, may take seconds for so much
-    async with service.client(patience) as client, aclosing(client.timeline("bob")) as posts:
+    async with service.client() as client, aclosing(client.timeline("bob")) as posts:
         session = client.session()
         await session.login("ann")
         await session.login("bob")

@@ -4,6 +4,8 @@ import pytest
 import raftlog
 from network import NewNetwork
 
+from tinysns.replication.packets import split_packets
+
 sizes = pytest.mark.parametrize("size", [3, 4])
 
 
@@ -42,6 +44,32 @@ def test_a_restart_of_all_members_replays_the_log(new_network: NewNetwork, size:
     network.restart()
     network.put(1)
     assert network.agreed() == network.expected()
+
+
+def test_a_member_that_is_megabytes_behind_gets_them_in_messages_of_bounded_size(
+    new_network: NewNetwork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = new_network(3)
+    network.put(1)
+    behind = network.follower().node
+    network.down(behind)
+    values = [b"%d" % n * 100_000 for n in range(1000, 1060)]  # 24 MB
+    for value in values:
+        network.elect().group.propose([value])
+        network.settle()
+    sizes: list[int] = []
+    send = network.send
+
+    def measured_send(sender: int, packets: list[tuple[int, bytes]]) -> None:
+        sizes.extend(len(message) for _, packet in packets for message in split_packets(packet, 1))
+        send(sender, packets)
+
+    monkeypatch.setattr(network, "send", measured_send)
+    network.up(behind)
+    network.settle(10)
+    assert network.members[behind].state.entries[-len(values) :] == values
+    assert sum(sizes) > 24_000_000
+    assert max(sizes) < 2 * 1024 * 1024  # gRPC takes 4 MiB
 
 
 def test_what_was_not_written_when_a_member_died_comes_again_from_the_leader(new_network: NewNetwork) -> None:
