@@ -131,6 +131,8 @@ class Master(Process, sns_pb2_grpc.SnsServicer, master_pb2_grpc.MasterServicer):
             await abort(
                 context, grpc.StatusCode.OUT_OF_RANGE, "CURSOR_AHEAD", "the cursor is ahead; begin again from 0"
             )
+        if request.newest and (newest := self.model.timeline(request.user, 0, 1 << 32)[-request.newest :]):
+            cursor = max(cursor, newest[0].position - 1)
         while True:
             grown = self.model.grown
             # Now and then a batch begins before the cursor, as a real one that straddles it does.
@@ -140,6 +142,8 @@ class Master(Process, sns_pb2_grpc.SnsServicer, master_pb2_grpc.MasterServicer):
                 cursor = posts[-1].position
                 yield sns_pb2.Posts(posts=posts)
                 self.sent += len(posts)
+            elif request.until_now:
+                return
             else:
                 try:
                     await asyncio.wait_for(grown.wait(), (request.heartbeat_ms or 60_000) / 1000)

@@ -10,7 +10,7 @@ from contextlib import aclosing, contextmanager
 import pytest
 
 from tests.integration.service import Service, until
-from tinysns.client import Client, CursorAhead, Limits
+from tinysns.client import Client, CursorAhead
 from tinysns.client.status import hand_over
 
 pytestmark = pytest.mark.timeout(90)

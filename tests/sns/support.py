@@ -305,9 +305,12 @@ class Chat(CourseTimeline):
 class NativeTimeline:
     """A reader of tinysns.v1 from a cursor."""
 
-    def __init__(self, member: Member, user: str, after_position: int = 0, heartbeat_ms: int = 0) -> None:
+    def __init__(
+        self, member: Member, user: str, after_position: int = 0, heartbeat_ms: int = 0, **request: object
+    ) -> None:
         self.call = member.sns.Timeline(
-            sns_pb2.TimelineRequest(user=user, after_position=after_position, heartbeat_ms=heartbeat_ms), timeout=60
+            sns_pb2.TimelineRequest(user=user, after_position=after_position, heartbeat_ms=heartbeat_ms, **request),
+            timeout=60,
         )
         self.posts: list[sns_pb2.TimelinePost] = []
 
@@ -323,6 +326,12 @@ class NativeTimeline:
         while len(self.posts) < count:
             message = await asyncio.wait_for(self.call.read(), 10)
             assert message is not grpc.aio.EOF
+            self.posts += message.posts
+        return [post.text for post in self.posts]
+
+    async def rest(self) -> list[str]:
+        """Waits for the end of the stream; returns all texts."""
+        while (message := await asyncio.wait_for(self.call.read(), 10)) is not grpc.aio.EOF:
             self.posts += message.posts
         return [post.text for post in self.posts]
 

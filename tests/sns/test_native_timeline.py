@@ -33,6 +33,58 @@ async def test_history_then_live(master: Member) -> None:
         assert await later.read(2) == ["3", "4"]
 
 
+async def test_until_now_ends_though_posts_keep_coming(master: Member) -> None:
+    await readers(master)
+    before = [str(i) for i in range(300)]  # several pages
+    await master.post("ann", *before)
+
+    async def post_for_ever() -> None:
+        while True:
+            await master.post("ann", *("later" for _ in range(100)))
+
+    posting = asyncio.create_task(post_for_ever())
+    try:
+        async with NativeTimeline(master, "reader", until_now=True) as history:
+            texts = await history.rest()
+    finally:
+        posting.cancel()
+        await asyncio.gather(posting, return_exceptions=True)
+    assert texts[:300] == before
+    assert set(texts[300:]) <= {"later"}
+    async with NativeTimeline(master, "cem", until_now=True) as nothing:
+        assert await nothing.rest() == []
+
+
+async def test_newest_begins_with_the_last_posts_of_those_followed(master: Member) -> None:
+    await readers(master)
+    await master.post("ann", *(f"a{i}" for i in range(30)))
+    await master.post("bob", "b0", "b1")
+    await master.post("ann", "a30")
+    for count, expected in ((1, ["a30"]), (3, ["b0", "b1", "a30"]), (4, ["a29", "b0", "b1", "a30"])):
+        async with NativeTimeline(master, "reader", newest=count, until_now=True) as timeline:
+            assert await timeline.rest() == expected
+    async with NativeTimeline(master, "reader", newest=1000, until_now=True) as timeline:
+        assert len(await timeline.rest()) == 33
+    async with NativeTimeline(master, "reader", timeline.posts[-2].position, newest=5, until_now=True) as later:
+        assert await later.rest() == ["a30"]  # a cursor is never moved back
+    async with NativeTimeline(master, "cem", newest=5) as live:
+        await master.follow("cem", "ann")
+        await master.post("ann", "a31")
+        assert await live.read(1) == ["a31"]
+
+
+async def test_newest_counts_only_authors_followed_now(master: Member) -> None:
+    await readers(master)
+    await master.post("ann", "a0", "a1")
+    await master.post("bob", "b0")
+    await master.post("ann", "a2")
+    writer = Writer(master, 7)
+    await writer.send(writer.command(unfollow=Unfollow(user="reader", target="bob")))
+    await writer.answers(1)
+    async with NativeTimeline(master, "reader", newest=2, until_now=True) as timeline:
+        assert await timeline.rest() == ["a1", "b0", "a2"]  # what lies between comes along
+
+
 async def test_follow_and_unfollow_count_at_their_place_in_the_log(master: Member) -> None:
     await readers(master)
     writer = Writer(master, 7)

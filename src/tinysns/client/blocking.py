@@ -80,9 +80,11 @@ class BlockingClient:
             self._wait(flow.add(batch))
         return self._wait(flow.finish())
 
-    def history(self, user: str, after_position: int = 0, *, only: Sequence[str] = ()) -> list[TimelinePost]:
-        """All posts of the timeline up to now."""
-        return self._wait(self._client.history(user, after_position, only=only))
+    def history(
+        self, user: str, after_position: int = 0, *, newest: int = 0, only: Sequence[str] = ()
+    ) -> list[TimelinePost]:
+        """All posts of the timeline up to now; with `newest`, only from the last so many on."""
+        return self._wait(self._client.history(user, after_position, newest=newest, only=only))
 
     def timeline(self, user: str, after_position: int = 0, *, only: Sequence[str] = ()) -> Iterator[TimelinePost]:
         """Waits for new posts for ever; leave the loop to end it."""

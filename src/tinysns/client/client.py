@@ -118,29 +118,50 @@ class Client:
         self, user: str, after_position: int = 0, *, only: Sequence[str] = (), heartbeat_ms: int = HEARTBEAT_MS
     ) -> AsyncGenerator[list[TimelinePost]]:
         """The same in batches as they arrive, which is faster. An empty batch: there is nothing more right now."""
-        _check_name(user)
-        with self._waits.waiting(f"the timeline of {user!r}") as waiting:
-            reading = batches_of(self._masters, waiting, user, after_position, only, heartbeat_ms)
-            async with aclosing(reading) as batches:
-                async for batch in batches:
+        request = sns_pb2.TimelineRequest(user=user, after_position=after_position, heartbeat_ms=heartbeat_ms)
+        async with aclosing(self._batches(request, only)) as batches:
+            async for batch in batches:
+                yield batch
+
+    async def history(
+        self, user: str, after_position: int = 0, *, newest: int = 0, only: Sequence[str] = ()
+    ) -> list[TimelinePost]:
+        """All posts of the timeline up to now; with `newest`, only from the last so many on.
+
+        Those are of whom the user follows now; posts between them of authors whom he has left come along. Raises
+        Unreachable, and what `timeline` raises.
+        """
+        batches = self.history_batches(user, after_position, newest=newest, only=only)
+        return [post async for batch in batches for post in batch]
+
+    async def history_batches(
+        self, user: str, after_position: int = 0, *, newest: int = 0, only: Sequence[str] = ()
+    ) -> AsyncGenerator[list[TimelinePost]]:
+        """The same in batches as they arrive, none of them empty."""
+        request = sns_pb2.TimelineRequest(
+            user=user, after_position=after_position, heartbeat_ms=HEARTBEAT_MS, until_now=True, newest=newest
+        )
+        async with aclosing(self._batches(request, only)) as batches:
+            while True:
+                try:
+                    async with asyncio.timeout(self._limits.deadline_seconds):
+                        batch = await anext(batches)
+                except StopAsyncIteration:
+                    return
+                except TimeoutError:
+                    tried = ", ".join(only or self.masters)
+                    raise Unreachable(f"no master has answered in time (tried {tried})") from None
+                if batch:
                     yield batch
 
-    async def history(self, user: str, after_position: int = 0, *, only: Sequence[str] = ()) -> list[TimelinePost]:
-        """All posts of the timeline up to now. Raises Unreachable, and what `timeline` raises."""
-        posts: list[TimelinePost] = []
-        try:
-            async with (
-                asyncio.timeout(self._limits.deadline_seconds) as deadline,
-                aclosing(self.timeline_batches(user, after_position, only=only)) as batches,
-            ):
+    async def _batches(
+        self, request: sns_pb2.TimelineRequest, only: Sequence[str]
+    ) -> AsyncGenerator[list[TimelinePost]]:
+        _check_name(request.user)
+        with self._waits.waiting(f"the timeline of {request.user!r}") as waiting:
+            async with aclosing(batches_of(self._masters, waiting, request, only)) as batches:
                 async for batch in batches:
-                    if not batch:
-                        break
-                    posts += batch
-                    deadline.reschedule(asyncio.get_running_loop().time() + self._limits.deadline_seconds)
-        except TimeoutError:
-            raise Unreachable(f"no master has answered in time (tried {', '.join(only or self.masters)})") from None
-        return posts
+                    yield batch
 
     async def list(self, user: str) -> Listing:
         """Linearizable: it shows every write that was answered before the call. Raises Unreachable, Definite."""

@@ -39,31 +39,33 @@ def final_error(error: grpc.aio.AioRpcError) -> Definite | None:
 
 
 async def batches_of(
-    masters: Masters, waiting: Waiting, user: str, after_position: int, only: Sequence[str], heartbeat_ms: int
+    masters: Masters, waiting: Waiting, request: sns_pb2.TimelineRequest, only: Sequence[str]
 ) -> AsyncGenerator[list[TimelinePost]]:
-    """The posts as they come, in batches; an empty one says that nothing more is there right now. Never ends by itself.
+    """The posts as they come, in batches; an empty one says that nothing more is there right now.
 
-    A reader that is slow to take a batch stops the stream (gRPC's flow control), so that nothing piles up anywhere.
-    Raises Definite for an unknown user, CursorAhead.
+    Ends with what there was, if the request says so. A reader that is slow to take a batch stops the stream (gRPC's
+    flow control), so that nothing piles up anywhere. Raises Definite for an unknown user, CursorAhead.
     """
-    cursor, leave, pace = after_position, "", Pace(masters)
+    leave, pace = "", Pace(masters)
     while True:
         link = await masters.pick_for_timeline(leave, only)
-        stream = _Stream(link, user, cursor, heartbeat_ms, pace.patience)
+        stream = _Stream(link, request, pace.patience)
         heard = False
         try:
             async for message in stream.call:
                 heard = True
                 pace.answered()
-                posts = codec.decode_posts(message, cursor)
-                if posts:
-                    cursor = posts[-1].position
+                posts = codec.decode_posts(message, request.after_position)
+                if posts:  # what comes before them is not wanted, or was had
+                    request.after_position, request.newest = posts[-1].position, 0
                 if posts or not message.posts:
                     stream.pause()  # the silence is the reader's now
                     waiting.end()
                     yield posts
                 stream.resume()
                 waiting.begin()
+            if request.until_now:
+                return
         except grpc.aio.AioRpcError as e:
             if error := final_error(e):
                 raise error from None
@@ -82,14 +84,13 @@ async def batches_of(
 class _Stream:
     """One try: a Timeline stream from one master, given up after a silence."""
 
-    def __init__(self, link: Link, user: str, cursor: int, heartbeat_ms: int, patience: int) -> None:
+    def __init__(self, link: Link, request: sns_pb2.TimelineRequest, patience: int) -> None:
         self._link = link
         self._loop = asyncio.get_running_loop()
-        self._silence_seconds = _SILENT_HEARTBEATS * heartbeat_ms / 1000
+        self._silence_seconds = _SILENT_HEARTBEATS * request.heartbeat_ms / 1000
         self._patience = patience  # how many times that until the first word: it may have to catch up first
         self._heard_at = self._loop.time()
         self._paused = False
-        request = sns_pb2.TimelineRequest(user=user, after_position=cursor, heartbeat_ms=heartbeat_ms)
         self.call = calls.timeline(link.channel)(request)
         link.timelines += 1
         self._watchdog = self._loop.call_later(self._silence_seconds * patience, self._watch)

@@ -69,7 +69,10 @@ class NativeService:
                 async with held(context, self._hold_seconds):
                     await timeline.open()
                 await context.send_initial_metadata(())  # tells the client that it is in, before there is a post
-                async for group in timeline.groups(heartbeat_seconds):
+                if request.newest:
+                    await timeline.skip_to_newest(request.newest)
+                groups = timeline.history() if request.until_now else timeline.groups(heartbeat_seconds)
+                async for group in groups:
                     await context.write(b"".join([batch.native for batch in group]))
                     self._counters.posts_delivered += sum(len(batch.posts) for batch in group)
 

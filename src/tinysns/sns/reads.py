@@ -37,6 +37,10 @@ class Reads:
         """The newest posts for `user`."""
         return await self._run(lambda: self._reader.newest(user, limit))
 
+    async def start_of_newest(self, user: str, count: int) -> int:
+        """The position of the oldest of the newest `count` posts for `user`; 0: there is none."""
+        return await self._run(lambda: self._reader.start_of_newest(user, count))
+
     async def following(self, user: str) -> tuple[int, frozenset[str]]:
         """(applied index of the view, whom `user` follows)."""
         return await self._run(lambda: self._reader.following(user))

@@ -75,6 +75,16 @@ class Timeline:
                 " state that was lost; begin again from 0",
             )
 
+    async def skip_to_newest(self, count: int) -> None:
+        """Moves the cursor forward to where only the newest `count` posts of those followed now are behind it."""
+        start = await self._reads.start_of_newest(self._user, count)
+        self._cursor = max(self._cursor, start - 1)
+
+    async def history(self) -> AsyncIterator[list[Batch]]:
+        """What there was when it was opened, and perhaps a little of what came later."""
+        async for batch in self._older(self._subscription.following_index):
+            yield [batch]
+
     async def newest(self, limit: int) -> Sequence[StoredPost]:
         """The newest posts, newest first; `groups` goes on behind them."""
         page = await self._reads.newest(self._user, limit)
@@ -88,7 +98,10 @@ class Timeline:
             if not subscription.joined:
                 await self._join()
             if not subscription.collecting:
-                async for batch in self._older():
+                subscription.collect()
+                # The queue holds what is heard from now on. What is heard up to following_index went through a set of
+                # authors that is newer than it, so it must come from SQLite, too.
+                async for batch in self._older(max(self._hub.index, subscription.following_index)):
                     yield [batch]
             if not await subscription.wait(heartbeat_seconds):
                 yield []
@@ -104,21 +117,18 @@ class Timeline:
             if index >= subscription.since_index:
                 self._hub.join(subscription, index, following)
 
-    async def _older(self) -> AsyncIterator[Batch]:
-        """Pages from SQLite up to where the queue begins."""
-        subscription = self._subscription
-        subscription.collect()
-        # The queue holds what is heard from now on. What is heard up to following_index went through a set of authors
-        # that is newer than it, so it must come from SQLite, too.
-        queue_index = max(self._hub.index, subscription.following_index)
+    async def _older(self, index: int) -> AsyncIterator[Batch]:
+        """Pages from SQLite, up to this index of the log at least."""
         while True:
-            subscription.check()
+            self._subscription.check()
             limit = self._page_posts
             page = await self._reads.timeline(self._user, self._cursor, limit)
             for batch in self._not_sent(split(page.posts)):
                 yield batch
-            if len(page.posts) < limit and page.applied_index >= queue_index:
-                self._cursor = max(self._cursor, end_of(page.applied_index))
+            complete = len(page.posts) < limit
+            if page.applied_index >= index and (complete or self._cursor >= end_of(index)):
+                if complete:
+                    self._cursor = max(self._cursor, end_of(page.applied_index))
                 return
             self._page_posts = _next_page_posts(limit, page.posts)
 

@@ -12,7 +12,7 @@ import hashlib
 import heapq
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from sqlite3 import Connection
 from typing import NamedTuple
 
@@ -115,6 +115,13 @@ class Reader:
             last = list(islice(heapq.merge(*runs, reverse=True), limit))
             return Page(view.applied_index, tuple(reversed(last)))
 
+    def start_of_newest(self, user: str, count: int) -> int:
+        """The position of the oldest of the last `count` posts of those whom the user follows now; 0: there is none."""
+        with self._views.view() as view:
+            intervals = _intervals(view, user, 0, FOREVER, count)
+            runs = [_positions(view.database, author, low, high, count) for author, low, high, _ in intervals]
+            return min(heapq.nlargest(count, chain.from_iterable(runs)), default=0)
+
     def following(self, user: str) -> tuple[int, frozenset[str]]:
         """The applied index, and whom the user follows at it (not itself)."""
         with self._views.view() as view:
@@ -194,6 +201,15 @@ def _descending(database: Connection, author: str, low: int, high: int, size: in
             return
         high = rows[-1][0]
         size *= 2
+
+
+def _positions(database: Connection, author: str, low: int, high: int, count: int) -> Iterator[int]:
+    """Of the newest posts, newest first."""
+    rows = database.execute(
+        "SELECT position FROM posts WHERE author = ? AND position > ? AND position < ? ORDER BY position DESC LIMIT ?",
+        (author, low, high, count),
+    )
+    return (position for (position,) in rows)
 
 
 def _following(database: Connection, user: str) -> tuple[str, ...]:

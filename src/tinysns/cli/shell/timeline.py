@@ -5,7 +5,6 @@ does not end the mode before the last of them is answered.
 """
 
 import asyncio
-from collections import deque
 from collections.abc import Coroutine
 from contextlib import aclosing
 from typing import TypeVar
@@ -42,7 +41,7 @@ class TimelineMode:
 
     async def run(self) -> None:
         """Raises EndOfInput or Interrupt, whichever ends it, with all posts settled; SnsError without a timeline."""
-        # A post before this position is old, one behind it is new: a login is an ordered write without any effect.
+        # All behind this position is new: a login is an ordered write without any effect.
         began = (await self._session.login(self._user)).position
         self._background = {
             asyncio.create_task(self._read(began), name="timeline"),
@@ -87,19 +86,13 @@ class TimelineMode:
         self._unanswered += 1
 
     async def _read(self, began: int) -> None:
-        old = deque[TimelinePost](maxlen=course.BACKLOG_POSTS)
-        async with aclosing(self._client.timeline_batches(self._user)) as batches:
+        old = (await self._client.history(self._user, newest=course.BACKLOG_POSTS))[-course.BACKLOG_POSTS :]
+        # On a terminal the newest stands next to what comes; the course's client has it first.
+        await self._show(old if self._screen.interactive else old[::-1])
+        self._caught_up.set()
+        async with aclosing(self._client.timeline_batches(self._user, old[-1].position if old else began)) as batches:
             async for batch in batches:
-                new = batch
-                if not self._caught_up.is_set():
-                    old.extend(post for post in batch if post.position < began)
-                    new = [post for post in batch if post.position > began]
-                    if batch and not new:
-                        continue
-                    # On a terminal the newest stands next to what comes; the course's client has it first.
-                    await self._show(list(old) if self._screen.interactive else list(reversed(old)))
-                    self._caught_up.set()
-                await self._show(new)
+                await self._show(batch)
 
     async def _show(self, posts: list[TimelinePost]) -> None:
         if posts:

@@ -97,14 +97,18 @@ class Answers(_message.Message):
     def __init__(self, answers: _Optional[_Iterable[_Union[Answer, _Mapping]]] = ...) -> None: ...
 
 class TimelineRequest(_message.Message):
-    __slots__ = ("user", "after_position", "heartbeat_ms")
+    __slots__ = ("user", "after_position", "heartbeat_ms", "until_now", "newest")
     USER_FIELD_NUMBER: _ClassVar[int]
     AFTER_POSITION_FIELD_NUMBER: _ClassVar[int]
     HEARTBEAT_MS_FIELD_NUMBER: _ClassVar[int]
+    UNTIL_NOW_FIELD_NUMBER: _ClassVar[int]
+    NEWEST_FIELD_NUMBER: _ClassVar[int]
     user: str
     after_position: int
     heartbeat_ms: int
-    def __init__(self, user: _Optional[str] = ..., after_position: _Optional[int] = ..., heartbeat_ms: _Optional[int] = ...) -> None: ...
+    until_now: bool
+    newest: int
+    def __init__(self, user: _Optional[str] = ..., after_position: _Optional[int] = ..., heartbeat_ms: _Optional[int] = ..., until_now: _Optional[bool] = ..., newest: _Optional[int] = ...) -> None: ...
 
 class TimelinePost(_message.Message):
     __slots__ = ("position", "author", "text", "time_unix_ns")

@@ -64,7 +64,8 @@ class SnsServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Timeline(self, request, context):
-        """Every post of those whom the user follows, from behind the cursor on, without a gap, in log order; then live.
+        """Every post of those whom the user follows, from behind the cursor on, without a gap, in log order; then live, unless
+        `until_now` is set.
         No cursor is too old. One that is ahead of all posts there are is of another cluster: OUT_OF_RANGE, CURSOR_AHEAD.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
