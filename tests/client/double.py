@@ -255,6 +255,7 @@ class Cluster:
         self.slaves = [Slave(f"127.0.0.{10 + n}:{self.slave_port}", f"h{n}") for n in (1, 2, 3)]
         self.routers = [Router(f"127.0.0.{100 + n}:{port}", self) for n in range(routers)]
         self.leader = self.masters[0]
+        self.dead: list[str] = []  # addresses, by the word of the routers
         self.primary: Master | None = None  # under the policy `balanced`; None: `available`
 
     async def __aenter__(self) -> Self:
@@ -290,7 +291,7 @@ class Cluster:
         backups = [m.address for m in self.masters if m is not primary]
         return router_pb2.Route(
             primary=primary.address, backups=backups, leader=self.leader.address, term=self.term,
-            routers=self.router_addresses, policy="balanced" if self.primary else "available",
+            routers=self.router_addresses, policy="balanced" if self.primary else "available", dead=self.dead,
         )  # fmt: skip
 
     def fault(self) -> str:

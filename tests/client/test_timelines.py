@@ -51,6 +51,35 @@ async def test_goes_on_elsewhere(how: str) -> None:
                 assert (await anext(posts)).text == "after"
 
 
+async def test_the_word_of_a_death_ends_streams_that_look_well() -> None:
+    """The sockets of a dead process stay open for milliseconds; here, for ever."""
+    patient = Limits(deadline_seconds=30, try_seconds=30)
+    async with Cluster() as cluster, Client(cluster.router_addresses, limits=patient) as client:
+        session = client.session()
+        await _pair(session)
+        async with aclosing(client.timeline_batches("bob", heartbeat_ms=30_000)) as batches:
+            await session.post("ada", ["before"])
+            assert [p.text for p in await anext(batches)] == ["before"]
+            dead = cluster.leader
+            dead.hang()
+            posting = asyncio.ensure_future(session.post("ada", ["after"]))
+            reading = asyncio.ensure_future(anext(batches))
+            await asyncio.sleep(0.05)
+            assert not posting.done()
+            cluster.dead = [dead.address]
+            cluster.elect()
+            async with asyncio.timeout(10):
+                await posting
+                assert [p.text for p in await reading] == ["after"]
+            assert dead.address not in client.connected
+            cluster.dead = []
+            dead.resume()
+            cluster.tell_routers()
+            async with asyncio.timeout(10):
+                while dead.address not in client.connected:  # noqa: ASYNC110  no event tells a test
+                    await asyncio.sleep(0.01)
+
+
 async def test_death_of_all_routers_is_not_noticed() -> None:
     async with Cluster(routers=2) as cluster, Client(cluster.router_addresses[:1]) as client:
         session = client.session()

@@ -11,6 +11,7 @@ from tinysns.domain.supervision import (
     Action,
     Adopted,
     Announce,
+    Dying,
     Ending,
     Event,
     Exited,
@@ -93,6 +94,20 @@ def test_a_settled_master_is_replaced_at_once_and_its_death_told_first(ending: E
     story.exits(ending)
     assert story.actions[:2] == [Announce(101), Start()]
     assert str(ending) in sentences(story.actions)
+
+
+def test_a_death_that_is_seen_coming_is_told_then_and_not_again() -> None:
+    story = Story().serving().pass_time(SETTLED_SECONDS)
+    story.feed(Dying(story.now, 1))
+    assert story.actions == [Announce(101)]
+    assert story.watch.pid == 1, "it still has to go"
+    story.feed(Dying(story.now, 1))
+    assert not story.actions
+    story.exits()
+    assert story.does(Start)
+    assert not story.does(Announce)
+    story.serving(2).exits()
+    assert Announce(102) in story.actions
 
 
 def test_a_settled_master_that_is_killed_again_and_again_never_waits() -> None:
@@ -244,6 +259,8 @@ class World:
     born: int = 0
     starting: bool = False
     sentenced: bool = False
+    dying: bool = False
+    announced: int = 0
     stopping: bool = False
     finished: bool = False
     now: float = 100.0
@@ -259,15 +276,17 @@ def _choices(world: World, watch: Watch) -> Iterator[tuple[World, Event]]:
         yield born, Adopted(now, pid, 100.0)
         yield replace(world, starting=False), StartFailed(now, "no")
     if world.living:
-        gone = replace(world, living=0, sentenced=False)
+        gone = replace(world, living=0, sentenced=False, dying=False)
+        yield replace(world, dying=True), Dying(now, world.living)
         yield gone, Exited(now, world.living, BY_KILL)
         yield gone, Exited(now, world.living, Ending(status=2))
-        if not world.sentenced:
+        if not world.sentenced and not world.dying:
             yield world, Heartbeat(now, world.living, world.living, True)
             yield world, Heartbeat(now, world.living, world.living, False)
     for dead in {world.born, world.born - 1} - {world.living}:  # what was on its way when its sender died
         yield world, Heartbeat(now, dead, dead, True)
         yield world, Exited(now, dead, BY_KILL)
+        yield world, Dying(now, dead)
     if not world.stopping:
         yield replace(world, stopping=True), StopRequested(now)
     if (wake_at := watch.wake_at(RULES)) is not None:
@@ -291,7 +310,10 @@ def _obey(world: World, before: Watch, actions: tuple[Action, ...]) -> World:
                 assert pid == world.living, "a signal for somebody else"
                 world = replace(world, sentenced=world.sentenced or isinstance(action, Kill))
             case Announce(incarnation):
-                assert incarnation == before.pid != world.living, "an obituary for a living master"
+                assert incarnation == before.pid, "an obituary for somebody else"
+                assert world.dying or incarnation != world.living, "an obituary for a living master"
+                assert incarnation != world.announced, "told twice"
+                world = replace(world, announced=incarnation)
             case Finish():
                 assert world.stopping
                 assert not world.starting

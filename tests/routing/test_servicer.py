@@ -30,6 +30,7 @@ async def test_a_slow_reader_gets_the_newest_route_and_none_in_between() -> None
         say(routing, 2, leader=1, term=49)
         await asyncio.sleep(0)
         assert not waiting.done(), "no change, no push"
-        waiting.cancel()
-        await asyncio.gather(waiting, return_exceptions=True)
+        routing.table.died("h1", 1, 1.0)
+        told = await waiting
+        assert (told.primary, list(told.dead)) == ("10.0.0.2:3011", ["10.0.0.1:3011"])
     assert not routing._watching

@@ -93,11 +93,12 @@ def test_the_end_of_an_old_stream_means_nothing(router: Router) -> None:
     assert router.table.leader == "a1"
 
 
-def test_silence_takes_a_master_off(router: Router) -> None:
+def test_silence_takes_a_master_off_but_is_no_death(router: Router) -> None:
     assert router.table.next_expiry() == SILENCE_SECONDS
     router.hear(2, leader=1, term=5, at=0.5)
     router.table.expire(1.0)
     assert router.connected == ["a2"]
+    assert list(router.table.dead()) == []
     assert router.table.next_expiry() == 1.5
 
 
@@ -111,9 +112,11 @@ def test_an_obituary_takes_the_dead_off_and_late_words_of_it_do_not_bring_it_bac
     router.table.died("h1", 1, 2.0)
     router.hear(1, leader=1, term=5)
     assert router.connected == ["a2", "a3"]
+    assert list(router.table.dead()) == ["a1"]
     assert router.table.leader == ""
     router.hear(1, term=5, stream=9, incarnation=2)
     assert router.connected == ["a1", "a2", "a3"]
+    assert list(router.table.dead()) == []
     assert router.table.leader == ""
 
 

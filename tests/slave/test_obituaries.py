@@ -54,6 +54,23 @@ async def test_masters_and_routers_hear_within_milliseconds_who_died(host: Host)
             heard_at, obituary = await listener.next()
             assert obituary == slave_pb2.Obituary(name="h1", node=1, incarnation=first.master_incarnation)
             assert heard_at - killed_at < 0.2, "a few milliseconds on a machine that has time"
+        await host.serving(besides=first.master_pid)
+        assert master.heard.empty(), "each death is told once"
+
+
+async def test_a_death_that_nothing_foretells_is_told_all_the_same(host: Host) -> None:
+    async with listening(host.peer) as master:
+        host.start_slave()
+        first = await host.serving()
+        host.kill_slave()
+        (host.folder / "master.mutex").unlink()
+        host.start_slave()
+        assert (await host.serving()).master_pid == first.master_pid
+        os.kill(first.master_pid, signal.SIGKILL)
+        while (obituary := (await master.next())[1]).incarnation == 0:
+            pass
+        assert obituary.incarnation == first.master_incarnation
+        assert "will be noticed some ms later" in host.log.read_text()
 
 
 async def test_an_orderly_stop_is_told_too(host: Host) -> None:

@@ -43,12 +43,22 @@ class Link:
         self.address = address
         self.ready = False
         self.timelines = 0  # of this client, that are open on this link
+        self.calls = set[grpc.aio.Call]()  # long ones, which `lost` cancels
         self.channel = open_channel(address, options)
         self._options = options
         self._on_change = on_change
         self._answer_seconds = answer_seconds
+        self._lost = False
         self._doubted = asyncio.Event()
         self._kicked = asyncio.Event()
+
+    def lost(self) -> None:
+        """The master has died, says who must know, and its sockets follow in some ms: nobody should wait for them."""
+        self._lost = True
+        self._doubted.set()
+        self._set_ready(False)
+        for call in tuple(self.calls):
+            call.cancel()
 
     def doubt(self) -> None:
         """A call on this link got no answer in time: find out whether the master lives, replace the channel if not."""
@@ -76,6 +86,7 @@ class Link:
 
     async def _follow(self, channel: grpc.aio.Channel) -> bool:
         """Follows the state of the channel until it is lost; returns whether it ever was ready."""
+        self._lost = False
         self._doubted.clear()
         while True:
             state = channel.get_state(try_to_connect=True)
@@ -85,7 +96,7 @@ class Link:
                 return False
             self._set_ready(state is ChannelConnectivity.READY)
             if not await self._unchanged_and_alive(channel, state):
-                return self.ready
+                return self.ready or self._lost
 
     async def _unchanged_and_alive(self, channel: grpc.aio.Channel, state: ChannelConnectivity) -> bool:
         """Waits for the next state of the channel; returns False when the other side stopped answering meanwhile."""
@@ -94,6 +105,8 @@ class Link:
         try:
             while True:
                 await asyncio.wait((change, doubt), return_when=asyncio.FIRST_COMPLETED)
+                if self._lost:
+                    return False
                 if change.done():
                     return True
                 self._doubted.clear()

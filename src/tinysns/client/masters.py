@@ -30,7 +30,10 @@ class Masters:
 
     def set_route(self, route: Route) -> None:
         """Goes by this route from now on."""
+        died = set(route.dead) - set(self.route.dead)
         self.route = route
+        for address in died & self._links.keys():
+            self._links[address].lost()
         for address in route.order:
             if link := self._links.get(address):
                 link.kick()

@@ -45,6 +45,7 @@ class Route:
     term: int = 0
     routers: tuple[str, ...] = ()
     policy: str = "available"  # or "balanced"
+    dead: tuple[str, ...] = ()  # masters that died by the word of their slaves, and are not back
 
     @property
     def primary(self) -> str:
@@ -194,4 +195,5 @@ async def _end_when_hung(
 def decode(route: router_pb2.Route) -> Route:
     """From the wire."""
     order = (route.primary, *route.backups) if route.primary else tuple(route.backups)
-    return Route(order, route.leader, route.term, tuple(route.routers), route.policy or "available")
+    policy = route.policy or "available"
+    return Route(order, route.leader, route.term, tuple(route.routers), policy, tuple(route.dead))

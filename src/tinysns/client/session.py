@@ -233,6 +233,7 @@ class _Stream:
             self._send(item)
         self.pump()
         self.call = calls.write(link.channel)(self._requests())
+        link.calls.add(self.call)
         self._watchdog = self._loop.call_later(try_seconds, self._watch)
         masters.add_listener(self._look_for_leader)
 
@@ -257,6 +258,7 @@ class _Stream:
         self._masters.remove_listener(self._look_for_leader)
         self._watchdog.cancel()
         self._outgoing.put_nowait(None)
+        self.link.calls.discard(self.call)
         self.call.cancel()
 
     def _send(self, item: Item) -> None:

@@ -92,6 +92,7 @@ class _Stream:
         self._heard_at = self._loop.time()
         self._paused = False
         self.call = calls.timeline(link.channel)(request)
+        link.calls.add(self.call)
         link.timelines += 1
         self._watchdog = self._loop.call_later(self._silence_seconds * patience, self._watch)
 
@@ -108,6 +109,7 @@ class _Stream:
     def close(self) -> None:
         self._watchdog.cancel()
         self.call.cancel()
+        self._link.calls.discard(self.call)
         self._link.timelines -= 1
 
     def _watch(self) -> None:

@@ -97,6 +97,14 @@ class Heartbeat:
 
 
 @dataclass(frozen=True, slots=True)
+class Dying:
+    """The kernel takes it down; Exited follows."""
+
+    at: float
+    pid: int
+
+
+@dataclass(frozen=True, slots=True)
 class Exited:
     at: float
     pid: int
@@ -108,7 +116,7 @@ class StopRequested:
     at: float
 
 
-Event = Tick | Spawned | Adopted | StartFailed | Heartbeat | Exited | StopRequested
+Event = Tick | Spawned | Adopted | StartFailed | Heartbeat | Dying | Exited | StopRequested
 
 # -- actions -----------------------------------------------------------------------------------------------------------
 
@@ -134,7 +142,7 @@ class Kill:
 
 @dataclass(frozen=True, slots=True)
 class Announce:
-    """The master of this incarnation is dead."""
+    """The master of this incarnation is dead. Once for each."""
 
     incarnation: int
 
@@ -189,6 +197,7 @@ class Watch:
     phase: Phase = Phase.WAITING
     pid: int = 0  # 0: none lives
     incarnation: int = 0
+    announced: bool = False  # that it is dead
     adopted: bool = False
     started_at: float = 0.0
     served_since: float | None = None
@@ -246,6 +255,8 @@ def _dispatch(rules: Rules, watch: Watch, event: Event) -> Outcome:
             return _start_failed(rules, watch, event)
         case Heartbeat():
             return _heartbeat(rules, watch, event)
+        case Dying():
+            return _announce(watch) if event.pid == watch.pid else (watch, ())
         case Exited():
             return _exited(rules, watch, event)
         case StopRequested():
@@ -294,6 +305,7 @@ def _has_process(rules: Rules, watch: Watch, event: Spawned | Adopted) -> Outcom
         phase=Phase.NEW,
         pid=event.pid,
         incarnation=0,
+        announced=False,
         adopted=adopted,
         started_at=event.at - age_seconds,
         served_since=None,
@@ -330,13 +342,19 @@ def _heartbeat(rules: Rules, watch: Watch, event: Heartbeat) -> Outcome:
     return said, ()
 
 
+def _announce(watch: Watch) -> Outcome:
+    if watch.announced or not watch.incarnation:
+        return watch, ()
+    return replace(watch, announced=True), (Announce(watch.incarnation),)
+
+
 def _exited(rules: Rules, watch: Watch, event: Exited) -> Outcome:
     if event.pid != watch.pid or watch.phase not in _ALIVE | _DYING:
         return watch, ()
     settled = event.at - (watch.served_since or watch.started_at) >= SETTLED_SECONDS
     crashes = 0 if settled else watch.crashes + 1
+    watch, announce = _announce(watch)
     gone = replace(watch, phase=Phase.WAITING, pid=0, crashes=crashes, last_ending=str(event.ending))
-    announce: tuple[Action, ...] = (Announce(watch.incarnation),) if watch.incarnation else ()
     ended = f"the master (pid {event.pid}) has ended: {event.ending}"
     if watch.stop_by is not None:
         return replace(gone, phase=Phase.FINISHED), (*announce, Say(ended), Finish())

@@ -166,20 +166,19 @@ class Master:
     async def _report(self, server: Server) -> None:
         """Tells the slave, the routers and health checks of each change.
 
-        That somebody else leads or is lost can wait a moment: the new leader itself says so, and just then the
-        processor is needed for the election.
+        Who leads can wait a moment: any master takes a client's calls, and just when a leader is elected all processors
+        are needed for what clients are waiting for.
         """
         assert self._replica is not None
         changed = asyncio.Event()
         self._replica.changed.append(changed.set)
-        said: tuple[str, bool] | None = None
+        said: str | None = None
         while True:
-            news = (self._replica.trouble, self._replica.view.leads)
-            if news != said:
-                said = news
+            if self._replica.trouble != said:
+                said = self._replica.trouble
                 self._slave_link.changed()
                 self._router_links.changed()
-                await server.set_serving(not self._replica.trouble)
+                await server.set_serving(not said)
             else:
                 self._router_links.changed_soon()
             await changed.wait()

@@ -70,6 +70,7 @@ class Routing:
             term=self.table.term,
             routers=self.me.routers,
             policy=self.me.policy,
+            dead=self.table.dead(),
         )
 
     def available(self) -> str:

@@ -101,6 +101,10 @@ class Table:
         """Those that can be offered to clients, in the order in which they registered."""
         return (k for k in self._known.values() if k.connected)
 
+    def dead(self) -> Iterator[str]:
+        """The addresses of those whose slaves have said so, until they speak again."""
+        return (address for address, k in self._known.items() if k.dead)
+
     def find(self, address: str) -> Known | None:
         """What is known of this one."""
         return self._known.get(address)

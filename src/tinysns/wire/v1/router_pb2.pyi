@@ -59,20 +59,22 @@ class RouteRequest(_message.Message):
     def __init__(self, stay: _Optional[str] = ...) -> None: ...
 
 class Route(_message.Message):
-    __slots__ = ("primary", "backups", "leader", "term", "routers", "policy")
+    __slots__ = ("primary", "backups", "leader", "term", "routers", "policy", "dead")
     PRIMARY_FIELD_NUMBER: _ClassVar[int]
     BACKUPS_FIELD_NUMBER: _ClassVar[int]
     LEADER_FIELD_NUMBER: _ClassVar[int]
     TERM_FIELD_NUMBER: _ClassVar[int]
     ROUTERS_FIELD_NUMBER: _ClassVar[int]
     POLICY_FIELD_NUMBER: _ClassVar[int]
+    DEAD_FIELD_NUMBER: _ClassVar[int]
     primary: str
     backups: _containers.RepeatedScalarFieldContainer[str]
     leader: str
     term: int
     routers: _containers.RepeatedScalarFieldContainer[str]
     policy: str
-    def __init__(self, primary: _Optional[str] = ..., backups: _Optional[_Iterable[str]] = ..., leader: _Optional[str] = ..., term: _Optional[int] = ..., routers: _Optional[_Iterable[str]] = ..., policy: _Optional[str] = ...) -> None: ...
+    dead: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, primary: _Optional[str] = ..., backups: _Optional[_Iterable[str]] = ..., leader: _Optional[str] = ..., term: _Optional[int] = ..., routers: _Optional[_Iterable[str]] = ..., policy: _Optional[str] = ..., dead: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class MastersRequest(_message.Message):
     __slots__ = ()
