@@ -65,10 +65,10 @@ impl Opening {
             election_tick: self.election,
             heartbeat_tick: self.heartbeat,
             applied,
-            pre_vote: true,     // a false alarm deposes nobody
-            check_quorum: true, // a leader that is cut off steps down
+            pre_vote: true,            // a false alarm deposes nobody
+            check_quorum: true,        // a leader that is cut off steps down
             max_size_per_msg: 1 << 20, // raft's own default, 0, means one entry per message
-            batch_append: false, // it joins messages without any limit: megabytes for a follower that fell behind
+            batch_append: false,       // it joins messages without any limit: megabytes for a follower that fell behind
             max_inflight_msgs: 256,
             max_committed_size_per_ready: 4 << 20,
             max_uncommitted_size: 256 << 20, // beyond it proposals are dropped
