@@ -1,5 +1,7 @@
 """Read barriers: one round serves many, none is answered too early, none is forgotten."""
 
+from itertools import pairwise
+
 import pytest
 
 from tinysns.replication.interface import NotServing
@@ -96,6 +98,22 @@ async def test_while_there_is_no_leader_readers_wait_and_a_change_asks_at_once()
     reads.again()
     reads.turn(0.002)
     assert len(rounds.asked) == 2
+
+
+async def test_a_new_leader_is_asked_again_soon_and_then_ever_more_slowly() -> None:
+    rounds = Rounds()
+    reads = Reads(1, 1, rounds.ask)
+    reads.again()
+    reads.add()
+    asked_at = []
+    for ms in range(1000):
+        before = len(rounds.asked)
+        reads.turn(ms / 1000)
+        if len(rounds.asked) > before:
+            asked_at.append(ms)
+    pauses = [b - a for a, b in pairwise(asked_at)]
+    assert pauses == pytest.approx([5, 10, 20, 40, 80, *(100 for _ in pauses[5:])], abs=1)
+    assert len(pauses) > 8
 
 
 async def test_failed_readers_hear_why() -> None:

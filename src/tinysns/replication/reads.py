@@ -10,7 +10,10 @@ import struct
 from collections.abc import Callable, Sequence
 
 _CONTEXT = struct.Struct("<QQQ")  # node, its incarnation, round
-RETRY_SECONDS = 0.1  # raft drops a request silently, e.g. until a new leader has committed in its own term: ask again
+# raft drops a request silently until a new leader has committed in its own term, some ms after it was elected, and when a
+# packet is lost. So it is asked again, soon after a change of leader, and then each time twice as long after the last.
+RETRY_SECONDS = 0.1
+FIRST_RETRY_SECONDS = 0.005
 
 
 class Reads:
@@ -24,6 +27,7 @@ class Reads:
         self._node, self._incarnation, self._ask = node, incarnation, ask
         self._round = 0
         self._asked_at = 0.0
+        self._patience_seconds = RETRY_SECONDS
         self._waiting: list[asyncio.Future[None]] = []  # for the next round
         self._in_round: list[asyncio.Future[None]] = []  # for the round under way
         self._ripening: list[tuple[int, int, list[asyncio.Future[None]]]] = []  # (index, round, readers), a heap
@@ -36,8 +40,10 @@ class Reads:
 
     def turn(self, now: float) -> None:
         """Starts a round if somebody waits for one, or starts the one under way again if no answer came."""
-        if self._in_round and now - self._asked_at < RETRY_SECONDS:
-            return
+        if self._in_round:
+            if now - self._asked_at < self._patience_seconds:
+                return
+            self._patience_seconds = min(2 * self._patience_seconds, RETRY_SECONDS)
         self._in_round += self._waiting
         self._waiting = []
         self._in_round = [f for f in self._in_round if not f.done()]
@@ -50,7 +56,7 @@ class Reads:
 
     def again(self) -> None:
         """The leader changed: what was asked may never be answered."""
-        self._asked_at = float("-inf")
+        self._asked_at, self._patience_seconds = float("-inf"), FIRST_RETRY_SECONDS
 
     def confirmed(self, reads: Sequence[tuple[bytes, int]], applied: int) -> None:
         """Rounds that came back: (context, log index that the state must reach)."""
