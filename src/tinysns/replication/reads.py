@@ -10,7 +10,7 @@ import struct
 from collections.abc import Callable, Sequence
 
 _CONTEXT = struct.Struct("<QQQ")  # node, its incarnation, round
-# raft drops a request silently until a new leader has committed in its own term, some ms after it was elected, and when a
+# raft drops a request silently until a new leader has committed in its own term, some ms after its election, and when a
 # packet is lost. So it is asked again, soon after a change of leader, and then each time twice as long after the last.
 RETRY_SECONDS = 0.1
 FIRST_RETRY_SECONDS = 0.005
