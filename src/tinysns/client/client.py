@@ -12,7 +12,6 @@ none, Indefinite if that is not known. Until then they are tried on one master a
 """
 
 import asyncio
-import secrets
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from types import TracebackType
@@ -32,6 +31,7 @@ from tinysns.client.timeline import HEARTBEAT_MS, batches_of, final_error
 from tinysns.client.waits import Wait, Waits
 from tinysns.domain.names import Refused, check_name
 from tinysns.domain.writes import SESSION_WINDOW
+from tinysns.rpc.call_id import random_session
 from tinysns.runtime.tasks import Tasks
 from tinysns.wire.v1 import sns_pb2
 
@@ -96,7 +96,7 @@ class Client:
 
     def session(self, window: int = SESSION_WINDOW) -> Session:
         """A new session, which lives until the client is left. `window`: the most writes in flight."""
-        session = Session(self._masters, self._tasks, self._limits, self._waits, Outbox(_new_session_id), window)
+        session = Session(self._masters, self._tasks, self._limits, self._waits, Outbox(random_session), window)
         self._sessions.append(session)
         return session
 
@@ -186,10 +186,6 @@ class Client:
         """A bug in this library: nothing may wait for an answer that nobody will bring."""
         for session in self._sessions:
             session.fail(f"the client has crashed: {error!r}")
-
-
-def _new_session_id() -> int:
-    return secrets.randbits(64) or 1
 
 
 def _check_name(user: str) -> None:

@@ -7,7 +7,6 @@ does is to hand leadership over: for clients that costs less than any failover.
 import asyncio
 import logging
 import os
-import secrets
 import time
 
 from raftlog import Corrupt, Log, NotFounded
@@ -19,6 +18,7 @@ from tinysns.master.service import MasterService, ObituaryService, Self, Sources
 from tinysns.replication.guard import FLOOR_BYTES, free_bytes
 from tinysns.replication.links import Links, Peer
 from tinysns.replication.replica import Codec, Place, Replica
+from tinysns.rpc.call_id import random_session
 from tinysns.rpc.server import PortInUse, Server
 from tinysns.runtime.process import CannotStart, Process
 from tinysns.runtime.settings import MasterSettings
@@ -136,7 +136,7 @@ class Master:
             reader,
             Hub(),
             self._tasks,
-            lambda: secrets.randbits(64) or 1,
+            random_session,
             hold_seconds=settings.hold_seconds,
             dialect=DIALECTS[settings.dialect],
         )

@@ -1,11 +1,11 @@
 """A router on its port: what the router process and the deputies in the slaves have in common, which is all of it."""
 
-import secrets
 import time
 from random import Random
 
 from tinysns.routing.relay import Relay
 from tinysns.routing.servicer import ObituaryService, RouterService, Routing, Self
+from tinysns.rpc.call_id import random_session
 from tinysns.rpc.channels import SMALL_WINDOWS
 from tinysns.rpc.server import Server
 from tinysns.runtime.settings import RoutingSettings
@@ -33,7 +33,7 @@ class RoutingServer:
         router_pb2_grpc.add_RouterServicer_to_server(RouterService(self._routing), self._server.grpc)
         obituaries = ObituaryService(self._routing.table.died)
         slave_pb2_grpc.add_ObituariesServicer_to_server(obituaries, self._server.grpc)
-        self._relay = Relay(self._routing, tasks, settings.hold_seconds, lambda: secrets.randbits(64) or 1)
+        self._relay = Relay(self._routing, tasks, settings.hold_seconds, random_session)
         self._server.grpc.add_generic_rpc_handlers(self._relay.handlers())
 
     async def start(self) -> None:

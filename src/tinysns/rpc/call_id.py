@@ -4,6 +4,7 @@ The interfaces of the course have no place for an id in their messages. Whoever 
 here, so that a try at one master and a retry at the next one are one write (domain/writes.py).
 """
 
+import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -43,6 +44,11 @@ class CallId:
         if len(found) == 1:
             raise BadCallId(f"the call has only one of the metadata {SESSION_KEY} and {NUMBER_KEY}; send both or none")
         return CallId(_checked(SESSION_KEY, found[SESSION_KEY]), _checked(NUMBER_KEY, found[NUMBER_KEY]))
+
+
+def random_session() -> int:
+    """The id of a new session, which no other one has."""
+    return secrets.randbits(64) or 1
 
 
 def _checked(key: str, text: str) -> int:
