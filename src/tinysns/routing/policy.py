@@ -17,7 +17,7 @@ class Candidate:
     address: str
     rank: int  # its place in the configured list; 0: it is not in it
     serving: bool
-    load: int  # streams that it has, and clients that are on their way to it
+    load: float  # streams that it has, and clients that are on their way to it
 
 
 def available(candidates: Sequence[Candidate], leader: str) -> tuple[str, ...]:

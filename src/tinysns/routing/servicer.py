@@ -44,7 +44,7 @@ class Routing:
         self.table = Table(silence_seconds, self._changed)
         self._silence_seconds = silence_seconds
         self._chance = chance
-        self._reservations = Reservations()
+        self._reservations = Reservations(len(me.routers))
         self._watching: set[asyncio.Event] = set()
         self._heard = asyncio.Event()
 
@@ -100,10 +100,11 @@ class Routing:
     def heard(self, message: pb.Message, stream: int) -> None:
         """A master spoke. Raises BadAddress, Refused."""
         check_address(message.text)
-        before = self._streams_of(message.text)
+        before = self.table.find(message.text)
         now = time.monotonic()
         self.table.heard(_report(message), stream, now)
-        self._reservations.reported(message.text, before, self._streams_of(message.text), now)
+        if before is not None and before.connected and (known := self.table.find(message.text)) is not None:
+            self._reservations.reported(message.text, before.report.open_streams, known.report.open_streams, now)
         self._heard.set()
 
     async def watch_silence(self) -> None:
@@ -119,10 +120,6 @@ class Routing:
             if now - due > self._silence_seconds / 2:
                 self.table.forgive(now)
             self.table.expire(now)
-
-    def _streams_of(self, address: str) -> int:
-        known = self.table.find(address)
-        return known.report.open_streams if known is not None else 0
 
     def _candidates(self, now: float) -> list[policy.Candidate]:
         reports = [k.report for k in self.table.connected()]
