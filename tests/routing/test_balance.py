@@ -86,8 +86,8 @@ def test_a_herd_that_asks_all_routers_and_arrives_bit_by_bit_is_spread(
     monkeypatch.setattr("tinysns.routing.servicer.time.monotonic", lambda: 1000 + ms / 1000)
     arrives: dict[int, list[str]] = {}
     for ms in range(5000):
-        if ms % 5 == 0 and ms < 2000:
-            arrives.setdefault(ms + chance.randint(5, 300), []).append(cluster.ask(ms // 5 % 4))
+        if ms % 3 == 0 and ms < 1200:
+            arrives.setdefault(ms + chance.randint(5, 300), []).append(cluster.ask(ms // 3 % 4))
         cluster.streams.update(arrives.pop(ms, ()))
         if ms % 50 == 0:
             cluster.report()
