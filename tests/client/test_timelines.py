@@ -32,6 +32,15 @@ async def test_unknown_user_is_definite() -> None:
             await client.list("eve")
 
 
+async def test_a_name_that_nobody_can_have_is_definite_and_not_even_sent() -> None:
+    async with Cluster() as cluster, Client(cluster.router_addresses) as client:
+        for name in ("", "two words", "\udcff"):  # the last: what Python makes of a byte that is no UTF-8
+            with pytest.raises(Definite, match="name"):
+                await client.history(name)
+            with pytest.raises(Definite, match="name"):
+                await anext(client.timeline(name))
+
+
 @pytest.mark.parametrize("how", ["kill", "hang", "refuse"])
 async def test_goes_on_elsewhere(how: str) -> None:
     async with Cluster() as cluster, Client(cluster.router_addresses) as client:

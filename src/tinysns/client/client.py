@@ -114,14 +114,11 @@ class Client:
                 for post in batch:
                     yield post
 
-    async def timeline_batches(
+    def timeline_batches(
         self, user: str, after_position: int = 0, *, only: Sequence[str] = (), heartbeat_ms: int = HEARTBEAT_MS
     ) -> AsyncGenerator[list[TimelinePost]]:
         """The same in batches as they arrive, which is faster. An empty batch: there is nothing more right now."""
-        request = sns_pb2.TimelineRequest(user=user, after_position=after_position, heartbeat_ms=heartbeat_ms)
-        async with aclosing(self._batches(request, only)) as batches:
-            async for batch in batches:
-                yield batch
+        return self._batches(user, after_position, only, heartbeat_ms)
 
     async def history(
         self, user: str, after_position: int = 0, *, newest: int = 0, only: Sequence[str] = ()
@@ -138,10 +135,8 @@ class Client:
         self, user: str, after_position: int = 0, *, newest: int = 0, only: Sequence[str] = ()
     ) -> AsyncGenerator[list[TimelinePost]]:
         """The same in batches as they arrive, none of them empty."""
-        request = sns_pb2.TimelineRequest(
-            user=user, after_position=after_position, heartbeat_ms=HEARTBEAT_MS, until_now=True, newest=newest
-        )
-        async with aclosing(self._batches(request, only)) as batches:
+        reading = self._batches(user, after_position, only, HEARTBEAT_MS, until_now=True, newest=newest)
+        async with aclosing(reading) as batches:
             while True:
                 try:
                     async with asyncio.timeout(self._limits.deadline_seconds):
@@ -155,10 +150,20 @@ class Client:
                     yield batch
 
     async def _batches(
-        self, request: sns_pb2.TimelineRequest, only: Sequence[str]
+        self,
+        user: str,
+        after_position: int,
+        only: Sequence[str],
+        heartbeat_ms: int,
+        *,
+        until_now: bool = False,
+        newest: int = 0,
     ) -> AsyncGenerator[list[TimelinePost]]:
-        _check_name(request.user)
-        with self._waits.waiting(f"the timeline of {request.user!r}") as waiting:
+        _check_name(user)
+        request = sns_pb2.TimelineRequest(
+            user=user, after_position=after_position, heartbeat_ms=heartbeat_ms, until_now=until_now, newest=newest
+        )
+        with self._waits.waiting(f"the timeline of {user!r}") as waiting:
             async with aclosing(batches_of(self._masters, waiting, request, only)) as batches:
                 async for batch in batches:
                     yield batch

@@ -48,8 +48,9 @@ class Reservations:
 
     def reported(self, address: str, before: int, now: int, at: float) -> None:
         """The master has `now` streams; its last report said `before`."""
-        self._arrived_lately.extend([at] * (now - before))
-        freed = self._freed[address] + max(0, now - before) / self._sharing(at)
+        arrived = max(0, now - before)
+        self._arrived_lately.extend([at] * arrived)
+        freed = self._freed[address] + arrived / self._sharing(at)
         self._freed[address] = freed % 1.0
         for _ in range(int(freed)):
             waiting = self._given[address] or min(self._given.values(), key=_oldest)
