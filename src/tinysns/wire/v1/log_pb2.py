@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from tinysns.wire.v1 import sns_pb2 as tinysns_dot_wire_dot_v1_dot_sns__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19tinysns/wire/v1/log.proto\x12\ntinysns.v1\x1a\x19tinysns/wire/v1/sns.proto\"D\n\x05\x45ntry\x12%\n\x08\x63ommands\x18\x01 \x03(\x0b\x32\x13.tinysns.v1.Command\x12\x14\n\x0ctime_unix_ns\x18\x02 \x01(\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19tinysns/wire/v1/log.proto\x12\ntinysns.v1\x1a\x19tinysns/wire/v1/sns.proto\"e\n\x05\x45ntry\x12%\n\x08\x63ommands\x18\x01 \x03(\x0b\x32\x13.tinysns.v1.Command\x12\x14\n\x0ctime_unix_ns\x18\x02 \x01(\x04\x12\x1f\n\x05items\x18\x03 \x03(\x0b\x32\x10.tinysns.v1.Item\"7\n\x04Item\x12\x0e\n\x06origin\x18\x01 \x01(\x04\x12\x0e\n\x06ticket\x18\x02 \x01(\x04\x12\x0f\n\x07\x63ommand\x18\x03 \x01(\x0c\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,5 +33,7 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'tinysns.wire.v1.log_pb2', _
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_ENTRY']._serialized_start=68
-  _globals['_ENTRY']._serialized_end=136
+  _globals['_ENTRY']._serialized_end=169
+  _globals['_ITEM']._serialized_start=171
+  _globals['_ITEM']._serialized_end=226
 # @@protoc_insertion_point(module_scope)
