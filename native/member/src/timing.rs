@@ -51,10 +51,10 @@ pub struct Timing {
 impl Default for Timing {
     fn default() -> Timing {
         Timing {
-            tick: ms(25),
+            tick: ms(50),
             heartbeat: ms(100),
             election: ms(400),
-            election_per_rank: ms(75),
+            election_per_rank: ms(100),
             pulse: ms(200),
             silence: ms(1000),
             redial: ms(100),
