@@ -6,6 +6,7 @@
 //! and then the member looks dead to the others until the write returns (ARCHITECTURE.md, rule 12). A nearly full one
 //! only follows.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use raft::eraftpb::{Message, MessageType};
@@ -29,6 +30,8 @@ pub(crate) struct Failover {
     isolate_at: Option<Duration>,
     isolated: bool,
     transfer_again_at: Duration,
+    /// Whom leadership was offered to, in vain so far.
+    offered_to: BTreeSet<NodeId>,
     /// What a write took lately, of the slow ones.
     usual_write: Duration,
     /// Elections of this member since there was a leader.
@@ -47,6 +50,7 @@ impl Failover {
             isolate_at: None,
             isolated: false,
             transfer_again_at: Duration::ZERO,
+            offered_to: BTreeSet::new(),
             usual_write: Duration::ZERO,
             elections: 0,
             lost_at: Duration::ZERO,
@@ -181,6 +185,7 @@ impl Member {
     pub(crate) fn leader_known(&mut self) {
         let failover = &mut self.failover;
         failover.succession.end();
+        failover.offered_to.clear();
         failover.elections = 0;
         let mut story = std::mem::take(&mut failover.story);
         let after = (self.now.monotonic - failover.lost_at).as_secs_f64() * 1000.0;
@@ -192,18 +197,26 @@ impl Member {
 
     // -- leadership that has to go ------------------------------------------------------------------------------------
 
-    /// Hands leadership to the best other voter that was heard of lately.
-    pub(crate) fn transfer(&mut self) {
-        let voters = &self.failover.voters;
-        let others = self.raft.raft.prs().iter().filter(|(peer, progress)| {
-            **peer != self.me && progress.recent_active && voters.contains(peer) && self.links.contains_key(peer)
+    /// Hands leadership to the best other voter that is linked. Its disk may be no better, and then it does not
+    /// take it: so the next offer goes to the next best, and when all were asked to the best again. False: to nobody now.
+    pub(crate) fn transfer(&mut self) -> bool {
+        if !self.view.leads() {
+            return false;
+        }
+        let failover = &self.failover;
+        let others = self.raft.raft.prs().iter().filter(|(peer, _)| {
+            let votes = **peer != self.me && failover.voters.contains(peer);
+            votes && self.links.contains_key(peer) && !failover.offered_to.contains(peer)
         });
         // the least id among equals, so that a run can be repeated
         let best = others.max_by_key(|(peer, progress)| (progress.matched, std::cmp::Reverse(**peer)));
-        if let (true, Some((peer, _))) = (self.view.leads(), best) {
-            let peer = *peer;
-            self.raft.transfer_leader(peer);
-        }
+        let Some(peer) = best.map(|(peer, _)| *peer) else {
+            self.failover.offered_to.clear();
+            return false;
+        };
+        self.failover.offered_to.insert(peer);
+        self.raft.transfer_leader(peer);
+        true
     }
 
     pub(crate) fn disk_is(&mut self, disk: Disk) {
@@ -226,8 +239,9 @@ impl Member {
     pub(crate) fn pass_disk_time(&mut self) {
         let now = self.now.monotonic;
         if self.failover.disk != Disk::Good && self.view.leads() && now >= self.failover.transfer_again_at {
-            self.failover.transfer_again_at = now + self.timing.transfer_again;
-            self.transfer();
+            // raft gives an offer up after an election timeout, and takes no proposals meanwhile
+            let pause = if self.transfer() { self.timing.election } else { self.timing.transfer_again };
+            self.failover.transfer_again_at = now + pause;
         }
         if self.failover.isolate_at.is_some_and(|at| now >= at) {
             self.failover.isolate_at = None;

@@ -206,7 +206,11 @@ impl Member {
             }
             Event::Installed { index } => self.installed(index),
             Event::Compact { index, keep } => self.compact(index, keep),
-            Event::Transfer => self.transfer(),
+            Event::Transfer => {
+                if !self.transfer() {
+                    self.transfer(); // all were asked before: the best one again
+                }
+            }
             Event::Disk(disk) => self.disk_is(disk),
             Event::Change(changes) => {
                 // one that raft does not take now (not the leader, another one under way) is asked for again by a person
@@ -223,7 +227,9 @@ impl Member {
         }
         self.links.insert(peer, incarnation);
         self.probe_again(peer);
-        if peer == self.view.leader {
+        if self.view.leads() {
+            self.raft.ping(); // so that it knows at once who leads
+        } else if peer == self.view.leader {
             self.pending.forget_sent();
             self.reads.ask_soon();
         }

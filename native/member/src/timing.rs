@@ -44,7 +44,7 @@ pub struct Timing {
     pub disk_stall: Duration,
     /// Between the message that hands leadership over and silence, on a stalled disk.
     pub isolate: Duration,
-    /// A leader that cannot lead (disk) tries again so often to hand over: the others' disks may be no better.
+    /// A leader that cannot lead (disk) and has asked all others in vain to take over asks again after this.
     pub transfer_again: Duration,
 }
 

@@ -9,15 +9,15 @@ use bytes::Bytes;
 use raft::eraftpb::{ConfState, Entry, HardState, MessageType, SnapshotMetadata};
 use tinysns_member::{
     Action, Archive, Committed, Event, Frame, Limits, Member, NodeId, Now, Opening, Records, Role, Timing, Unusable,
-    Write,
+    View, Write,
 };
 
 /// A disk that keeps what was written to it; clones are the same disk.
 #[derive(Clone, Default)]
-pub struct Disk(pub Arc<Mutex<Records_>>);
+pub struct Disk(pub Arc<Mutex<Written>>);
 
 #[derive(Clone, Default)]
-pub struct Records_ {
+pub struct Written {
     pub hard: HardState,
     pub point: SnapshotMetadata,
     pub base: SnapshotMetadata,
@@ -29,7 +29,7 @@ impl Disk {
         let mut start = SnapshotMetadata { index: 1, term: 1, ..SnapshotMetadata::default() };
         start.set_conf_state(ConfState { voters: voters.to_vec(), ..ConfState::default() });
         let hard = HardState { term: 1, commit: 1, ..HardState::default() };
-        let records = Records_ { hard, point: start.clone(), base: start, entries: vec![] };
+        let records = Written { hard, point: start.clone(), base: start, entries: vec![] };
         Disk(Arc::new(Mutex::new(records)))
     }
 
@@ -142,39 +142,34 @@ impl Group {
         group
     }
 
-    /// All linked, and `leader` leads; everything has settled.
-    pub fn led_by(leader: NodeId, count: u64) -> Group {
+    /// All linked, and the first of the list leads; everything has settled.
+    pub fn led(count: u64) -> Group {
         let mut group = Group::of(count);
-        // whoever has the shortest patience leads first; then it hands over
         group.pass(group.timing.election * 2);
-        while group.leader() != leader {
-            let now = group.leader();
-            assert_ne!(now, 0, "somebody leads");
-            if now != leader {
-                group.elect(leader);
-            }
-        }
+        assert_eq!(group.leader(), 1, "the first of the list has the least patience");
         group.pass(group.timing.heartbeat * 2);
         group
     }
 
-    /// All others lose the leader; only `winner` is heard of by them as a candidate first.
-    pub fn elect(&mut self, winner: NodeId) {
-        let leader = self.leader();
-        self.lose_leader_at_all_but(leader);
-        self.run();
-        self.pass(self.timing.election * 4);
-        for (a, b) in std::mem::take(&mut self.cut) {
-            self.relink(a, b);
+    /// The process of this member is gone, and the kernel has told all others.
+    pub fn kill(&mut self, node: NodeId) -> Disk {
+        let gone = self.nodes.remove(&node).expect("it is there");
+        self.wires.retain(|(from, to), _| *from != node && *to != node);
+        for peer in self.nodes.keys().copied().collect::<Vec<_>>() {
+            self.tell(peer, Event::LinkLost { peer: node });
         }
-        self.pass(self.timing.election);
-        let _ = winner;
+        gone.disk
     }
 
-    fn lose_leader_at_all_but(&mut self, leader: NodeId) {
-        let peers: Vec<NodeId> = self.nodes.keys().copied().filter(|node| *node != leader).collect();
-        for peer in peers {
-            self.cut_link(leader, peer);
+    /// It starts again on this disk, with a state that had applied so much, and is linked with the others.
+    pub fn start(&mut self, node: NodeId, disk: &Disk, applied: u64) {
+        let order: Vec<NodeId> = (1..=4).collect();
+        let member = open(node, &order, disk, applied, 0).expect("the disk is whole");
+        let mut it = Node::new(member, disk.clone());
+        it.disk_holds = false;
+        self.nodes.insert(node, it);
+        for peer in self.nodes.keys().copied().filter(|peer| *peer != node).collect::<Vec<_>>() {
+            self.relink(node, peer);
         }
     }
 
@@ -190,6 +185,10 @@ impl Group {
         self.cut.retain(|pair| *pair != (a, b) && *pair != (b, a));
         self.tell(a, Event::LinkUp { peer: b, incarnation: 1 });
         self.tell(b, Event::LinkUp { peer: a, incarnation: 1 });
+    }
+
+    pub fn view(&self, node: NodeId) -> View {
+        self.nodes[&node].member.status().view
     }
 
     /// The one that leads in the highest term; 0: none.
@@ -302,11 +301,15 @@ impl Group {
         entries.flat_map(|entry| commands_of(&entry.data)).collect()
     }
 
-    pub fn kinds_on(&self, from: NodeId, to: NodeId) -> Vec<MessageType> {
+    /// What raft messages are on this wire.
+    pub fn kinds(&self, from: NodeId, to: NodeId) -> Vec<MessageType> {
         let frames = self.wires.get(&(from, to)).into_iter().flatten();
-        frames
-            .filter_map(|frame| if let Frame::Raft(message) = frame { Some(message.get_msg_type()) } else { None })
-            .collect()
+        let kind = |frame: &Frame| if let Frame::Raft(message) = frame { Some(message.get_msg_type()) } else { None };
+        frames.filter_map(kind).collect()
+    }
+
+    pub fn role(&self, node: NodeId) -> Role {
+        self.view(node).role
     }
 }
 
