@@ -141,7 +141,7 @@ impl Queue {
         let entries = pieces(items, limits.entry_bytes).into_iter().map(|piece| {
             let items =
                 piece.into_iter().map(|Item { origin, ticket, command }| wire::Item { origin, ticket, command });
-            let entry = wire::Entry { time_unix_ns: unix_ns, items: items.collect() };
+            let entry = wire::Entry { time_unix_ns: unix_ns, items: items.collect(), ..wire::Entry::default() };
             Bytes::from(entry.encode_to_vec())
         });
         (entries.collect(), count)
