@@ -264,6 +264,17 @@ impl Member {
         self.queue.committed(last);
         // raft needs this only to know which membership is in force, and that it now is
         self.raft.advance_apply_to(last);
+        self.step_down_if_removed();
+    }
+
+    /// A leader that has been removed, or made a learner, stops leading once that is committed (raft thesis 4.2.2); raft-rs
+    /// leaves it to us, and would look for itself among the members. It says first that its removal is committed.
+    fn step_down_if_removed(&mut self) {
+        let raft = &mut self.raft.raft;
+        if raft.state == StateRole::Leader && !raft.promotable() {
+            raft.bcast_append();
+            raft.become_follower(raft.term, 0);
+        }
     }
 
     fn hand_out(&mut self, entry: Entry) {
