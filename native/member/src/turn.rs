@@ -6,7 +6,7 @@
 //! 4. once written (`Event::Written`): send what had to wait (votes, acknowledgements), and turn again
 
 use bytes::Bytes;
-use raft::eraftpb::{Entry, EntryType, Message, MessageType};
+use raft::eraftpb::{Entry, EntryType, Message, MessageType, SnapshotMetadata};
 use raft::StateRole;
 
 use crate::event::{Action, Committed, Frame, Role, View, Write};
@@ -256,6 +256,10 @@ impl Member {
             if entry.get_entry_type() != EntryType::EntryNormal {
                 self.memberships.apply(&mut self.raft, &entry);
                 self.note_membership();
+                let (index, term) = (entry.index, entry.term);
+                let mut changed = SnapshotMetadata { index, term, ..SnapshotMetadata::default() };
+                changed.set_conf_state(self.memberships.at(index));
+                self.raft.mut_store().set_changed(changed);
             }
             if entry.index > self.skip {
                 self.hand_out(entry);
