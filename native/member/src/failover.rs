@@ -153,7 +153,7 @@ impl Member {
     }
 
     pub(crate) fn hear_log_end(&mut self, from: NodeId, said: &LogEnd) {
-        let no_quorum_left = self.failover.succession.heard(from, said);
+        let no_quorum_left = self.failover.succession.heard(from, said, self.now.monotonic, &self.timing);
         if no_quorum_left && said.lost_term == self.view.term {
             self.leader_lost(said.lost_leader, "the others have lost it");
         }
@@ -161,7 +161,8 @@ impl Member {
     }
 
     pub(crate) fn decide(&mut self) {
-        if self.failover.succession.decide(self.links.keys().copied()) == Verdict::CampaignNow {
+        let linked = self.links.keys().copied();
+        if self.failover.succession.decide(linked, self.now.monotonic) == Verdict::CampaignNow {
             self.campaign(true);
         }
     }
