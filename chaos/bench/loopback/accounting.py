@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from chaos.errors import CannotRun
+
 _CPU_CLOCK = 2  # CPUCLOCK_SCHED of the whole process; see clock_getcpuclockid(3)
 _VOLUNTARY = "voluntary_ctxt_switches:"
 _INVOLUNTARY = "nonvoluntary_ctxt_switches:"
@@ -51,8 +53,14 @@ def usage(pid: int) -> Usage:
 
 
 def usages(pids: Mapping[str, int]) -> dict[str, Usage]:
-    """Of each process, by the same names. Raises OSError if one is gone."""
-    return {name: usage(pid) for name, pid in pids.items()}
+    """Of each process, by the same names. Raises CannotRun if one is gone."""
+    found = {}
+    for name, pid in pids.items():
+        try:
+            found[name] = usage(pid)
+        except OSError:
+            raise CannotRun(f"{name} (process {pid}) ended while it was measured, and nobody had killed it") from None
+    return found
 
 
 def between(earlier: Mapping[str, Usage], later: Mapping[str, Usage]) -> dict[str, Usage]:
