@@ -61,8 +61,9 @@ def bench(
     notes = list(dict.fromkeys(note for side in sides for note in side.sink.notes))
     commit = checkouts[-1].commit if against else ""
     path = write_summary(output, floors, ours, commit=commit, theirs=theirs, notes=notes)
-    for heading, measures in (("ours", ours), ("theirs", theirs)):
-        if measures:
+    for found, measures in zip(checkouts, (ours, theirs), strict=False):
+        if measures or floors:
+            heading = f"{found.label}, {found.commit}"[:33]
             click.echo(f"\n{heading:34} {'p50':>9} {'p99':>9} {'max':>9}{'':25}p50 / p99 in multiples of")
             click.echo("\n".join(lines(entries((*floors, *measures)))))
     if against:
