@@ -16,7 +16,7 @@ from tests.ansible.playbook import play
 from tests.lab.raw_clients import BACKLOG_POSTS
 from tests.lab.service import HOSTS, LAB, REPOSITORY, run
 
-pytestmark = [pytest.mark.lab, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(1200)]
 
 INVENTORY = "inventory/lab.yml"
 PROTO = REPOSITORY / "proto/tinysns/wire/csce438"
@@ -76,14 +76,14 @@ class Crowd:
 def crowd(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Crowd]:
     """One crowd under each policy; the default policy is deployed again afterwards."""
     folder = tmp_path_factory.mktemp(request.param)
-    run(LAB, "up", seconds=240)
+    run(LAB, "up", seconds=600)
     deployed = play("deploy.yml", "-e", f"router_policy={request.param}", seconds=600)
     try:
         assert deployed.status == 0, deployed.output
         stubs = ("--python_out", str(folder), "--grpc_python_out", str(folder))
         run(sys.executable, "-m", "grpc_tools.protoc", "-I", str(PROTO), *stubs, "sns.proto")
         words = (sys.executable, "-m", "tests.lab.crowd", INVENTORY, request.param, str(folder))
-        run(LAB, "exec", *words, str(folder / "result.json"), seconds=240)
+        run(LAB, "exec", *words, str(folder / "result.json"), seconds=600)
         found = TypeAdapter(dict[str, object]).validate_json((folder / "result.json").read_bytes())
         yield TypeAdapter(Crowd).validate_python(found | {"policy": request.param})
     finally:
