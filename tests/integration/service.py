@@ -19,6 +19,9 @@ import grpc
 from tinysns.client import Client, Limits
 from tinysns.wire.v1 import master_pb2, master_pb2_grpc, router_pb2, router_pb2_grpc
 
+# Of clients that are not tested for giving up: on a busy machine a master takes many seconds to start.
+HOWEVER_SLOW = Limits(deadline_seconds=60.0, connect_seconds=60.0)
+
 
 def free_ports(count: int) -> list[int]:
     sockets = [socket.socket() for _ in range(count)]
@@ -31,7 +34,7 @@ def free_ports(count: int) -> list[int]:
             s.close()
 
 
-async def until(condition: Callable[[], Awaitable[object]], what: str, seconds: float = 20.0) -> None:
+async def until(condition: Callable[[], Awaitable[object]], what: str, seconds: float = 60.0) -> None:
     """Looks often, with a deadline: what other processes do cannot be awaited."""
     end = time.monotonic() + seconds
     while not await condition():
@@ -126,7 +129,7 @@ class Service:
         self._processes[name].kill()
         self._processes[name].wait()
 
-    def stop_slave(self, name: str, seconds: float = 15.0) -> int:
+    def stop_slave(self, name: str, seconds: float = 60.0) -> int:
         """SIGTERM, as `systemctl stop` sends it; returns the exit status."""
         self._processes[name].terminate()
         return self._processes[name].wait(seconds)
@@ -137,7 +140,7 @@ class Service:
     def kill_master(self, name: str) -> None:
         os.kill(self.master_pid(name), signal.SIGKILL)
 
-    def client(self, limits: Limits | None = None) -> Client:
+    def client(self, limits: Limits = HOWEVER_SLOW) -> Client:
         """Knows all routers, as clients on the hosts do."""
         return Client(self.routers, limits=limits)
 
@@ -201,7 +204,7 @@ class Service:
             process.terminate()
         for process in self._processes.values():
             try:
-                process.wait(15)
+                process.wait(30)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()

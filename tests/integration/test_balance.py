@@ -16,7 +16,7 @@ from tests.integration.service import Service, until
 from tinysns.wire.csce438 import sns_pb2, sns_pb2_grpc
 from tinysns.wire.v1 import router_pb2, router_pb2_grpc
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(300)
 
 TIMELINES, FEWEST, MOST = 400, 90, 110
 READER = "reader"
@@ -41,7 +41,7 @@ class RawClients:
     async def ask(self, router: str) -> str:
         """The primary that this router gives to a new client."""
         stub = router_pb2_grpc.RouterStub(await self.channel(router))
-        return str((await stub.GetRoute(router_pb2.RouteRequest(), timeout=30)).primary)
+        return str((await stub.GetRoute(router_pb2.RouteRequest(), timeout=60)).primary)
 
     async def open(self, master: str) -> None:
         """Returns once the timeline is open."""
@@ -81,7 +81,7 @@ async def raw_clients(service: Service) -> AsyncIterator[RawClients]:
     async with AsyncExitStack() as stack:
         clients = RawClients(service, stack)
         stub = sns_pb2_grpc.SNSServiceStub(await clients.channel(service.masters["h1"]))
-        await stub.Login(sns_pb2.Request(username=READER), timeout=10)
+        await stub.Login(sns_pb2.Request(username=READER), timeout=60)
         yield clients
 
 

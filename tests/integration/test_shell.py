@@ -1,22 +1,27 @@
 """`sns shell` and its siblings against the real service, whose Available master is killed meanwhile."""
 
 import asyncio
+import os
+import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.cli.terminal import Terminal, environment
 from tests.integration.service import Service
+from tinysns.client import Limits
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.fixture
-async def friends(service: Service) -> Service:
-    """ann and bob follow each other."""
+async def friends(make_service: Callable[..., Service]) -> Service:
+    """ann and bob follow each other. No slave kills a master that is stopped."""
+    service = make_service(4, slave_settings="silence_seconds = 600.0")
+    service.start()
     await service.ready()
     async with service.client() as client:
         session = client.session()
@@ -44,31 +49,35 @@ async def test_failover_shows_as_nothing_in_the_timeline(friends: Service, bob: 
     bob.type("list\rtimeline\r")
     await sees(bob, "All users: ann, bob, \nFollowers: ann, bob, \n")
     await sees(bob, "Now you are in the timeline\n")
-    shown = ""
+    shown, longest_seconds, loop = "", 0.0, asyncio.get_running_loop()
     async with friends.client() as client:
         session = client.session()
         for n in range(20):
             if n == 10:
                 friends.kill_master(await friends.leader())
+            began = loop.time()
             await session.post("ann", [f"from ann {n}"])
             bob.type(f"from bob {n}\r")
             shown += await sees(bob, f">> from ann {n}\n")
+            longest_seconds = max(longest_seconds, loop.time() - began)
         bob.type("\x04")
         assert await asyncio.to_thread(bob.ended) == 0
         assert [p.text for p in await client.history("ann")] == [f"from bob {n}" for n in range(20)]
     assert "sns:" not in shown
-    assert "(no answer for" not in shown
+    if longest_seconds < Limits().notice_seconds / 2:  # a very busy machine may take so long that it is worth a line
+        assert "(no answer for" not in shown
 
 
 async def test_outage_is_one_quiet_line(friends: Service, bob: Terminal) -> None:
     bob.type("timeline\r")
     await sees(bob, "Now you are in the timeline\n")
-    for name in friends.names:
-        friends.kill(name)  # or it would start its master again
-        friends.kill_master(name)
+    masters = [friends.master_pid(name) for name in friends.names]
+    for pid in masters:
+        os.kill(pid, signal.SIGSTOP)
     bob.type("kept\r")
     await sees(bob, "(no answer for 1 s: ")
-    friends.start()
+    for pid in masters:
+        os.kill(pid, signal.SIGCONT)
     await friends.ready()
     async with friends.client() as client, asyncio.timeout(60):
         async for post in client.timeline("ann"):
@@ -103,7 +112,10 @@ async def test_piped_posts_survive_a_failover_once_and_in_order(friends: Service
 
 async def test_completion_asks_the_router(friends: Service) -> None:
     words = {"COMP_WORDS": "sns follow bob a", "COMP_CWORD": "3", "_SNS_COMPLETE": "bash_complete"}
-    program = "from tinysns.cli.__main__ import main; main(prog_name='sns')"
+    program = (
+        "from tinysns.cli import completing; completing._ANSWER_SECONDS = 60.0;"  # people do not wait; this one does
+        "from tinysns.cli.__main__ import main; main(prog_name='sns')"
+    )
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-c", program, stdout=subprocess.PIPE,
         env=environment(words | {"SNS_ROUTERS": friends.router}),
