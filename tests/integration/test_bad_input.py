@@ -45,23 +45,13 @@ def test_a_master_that_was_never_founded(make_service: Callable[..., Service]) -
     assert_one_sentence(run("tinysns.master", str(service.folder / "h1/master.toml")), "founded", "deploy.yml")
 
 
-def test_a_second_master_on_the_same_host(make_service: Callable[..., Service]) -> None:
-    service = make_service(3)
-    service.start()
-    path = service.folder / "h1/master.toml"
-
-    def second() -> subprocess.CompletedProcess[str]:
-        return run("tinysns.master", str(path))
-
-    lock = service.folder / "h1/run/master.lock"
-    while not lock.exists() or not lock.read_text():
-        pass
-    assert_one_sentence(second(), "another master runs", str(service.master_pid("h1")))
+async def test_a_second_master_on_the_same_host(service: Service) -> None:
+    await service.ready()
+    second = run("tinysns.master", str(service.folder / "h1/master.toml"))
+    assert_one_sentence(second, "another master runs", str(service.master_pid("h1")))
 
 
-async def test_a_port_that_is_in_use(make_service: Callable[..., Service]) -> None:
-    service = make_service(3)
-    service.start()
+async def test_a_port_that_is_in_use(service: Service) -> None:
     await service.ready()
     assert_one_sentence(run("tinysns.router", str(service.folder / "router.toml")), service.router, "uses that port")
 
@@ -81,9 +71,7 @@ def test_a_founded_member_is_not_founded_again_by_an_invitation(make_service: Ca
     assert_one_sentence(done, "founded already", "integration")
 
 
-async def test_bad_messages_are_refused_in_words_and_the_next_call_works(make_service: Callable[..., Service]) -> None:
-    service = make_service(3)
-    service.start()
+async def test_bad_messages_are_refused_in_words_and_the_next_call_works(service: Service) -> None:
     leader = service.masters[await service.leader()]
     async with grpc.aio.insecure_channel(leader) as channel:
         course = sns_pb2_grpc.SNSServiceStub(channel)

@@ -6,12 +6,13 @@ Clients that were generated from the proto files alone ask a router where to go,
 import asyncio
 import random
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import grpc
 import pytest
 
+from tests.integration.course_clients import SNS, User
 from tests.integration.service import Service, until
 from tinysns.wire.csce438 import sns_pb2, sns_pb2_grpc
 from tinysns.wire.v1 import router_pb2, router_pb2_grpc
@@ -19,6 +20,7 @@ from tinysns.wire.v1 import router_pb2, router_pb2_grpc
 pytestmark = pytest.mark.timeout(300)
 
 TIMELINES, FEWEST, MOST = 400, 90, 110
+RELAYED = 80
 READER = "reader"
 IDLE_HEARTBEAT_MS = 5000
 
@@ -68,16 +70,24 @@ class RawClients:
         await asyncio.gather(*(one(timeline) for timeline in self._timelines.pop(dead)))
 
 
+@pytest.fixture(scope="module")
+def _balanced(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    service = Service(tmp_path_factory.mktemp("balanced"), 4, policy="balanced")
+    yield service
+    service.end()
+
+
 @pytest.fixture
-def balanced(make_service: Callable[..., Service]) -> Service:
-    service = make_service(4, policy="balanced")
-    service.start()
-    return service
+async def balanced(_balanced: Service) -> Service:
+    """The same for all tests, each of which finds it without a single timeline."""
+    _balanced.start()
+    await _balanced.ready()
+    await open_streams(_balanced, 0)
+    return _balanced
 
 
 @asynccontextmanager
 async def raw_clients(service: Service) -> AsyncIterator[RawClients]:
-    await service.ready()
     async with AsyncExitStack() as stack:
         clients = RawClients(service, stack)
         stub = sns_pb2_grpc.SNSServiceStub(await clients.channel(service.masters["h1"]))
@@ -85,21 +95,21 @@ async def raw_clients(service: Service) -> AsyncIterator[RawClients]:
         yield clients
 
 
-async def streams(service: Service) -> dict[str, int]:
-    """Of each master, by name, as soon as all are open."""
+async def open_streams(service: Service, all_in_all: int) -> dict[str, int]:
+    """Of each master, by name, as soon as there are so many."""
     found: dict[str, int] = {}
 
-    async def all_open() -> bool:
+    async def so_many() -> bool:
         states = await asyncio.gather(*(service.master_status(name) for name in service.names))
         found.update({n: s.open_streams if s is not None else 0 for n, s in zip(service.names, states, strict=True)})
-        return sum(found.values()) == TIMELINES
+        return sum(found.values()) == all_in_all
 
-    await until(all_open, "all timelines are open")
+    await until(so_many, f"{all_in_all} timelines are open")
     return found
 
 
 async def assert_balanced(service: Service) -> None:
-    found = await streams(service)
+    found = await open_streams(service, TIMELINES)
     assert all(FEWEST <= n <= MOST for n in found.values()), found
 
 
@@ -148,14 +158,28 @@ async def test_clients_of_ours_at_once(balanced: Service, clients: int) -> None:
             await asyncio.gather(*reading, return_exceptions=True)
 
 
+async def test_relayed_timelines(balanced: Service) -> None:
+    """By one router: what four do that ask for themselves, the others show."""
+    async with raw_clients(balanced), AsyncExitStack() as stack:
+        for _ in range(RELAYED):
+            reader = User(SNS, balanced.router, READER)
+            stack.push_async_callback(reader.close)
+            stream = reader.stream()
+            stack.callback(stream.call.cancel)
+            await stream.write("Set Stream")
+            await stream.call.initial_metadata()
+        found = await open_streams(balanced, RELAYED)
+        assert all(18 <= n <= 22 for n in found.values()), found
+
+
 async def test_the_share_of_a_killed_master_goes_to_all_others(balanced: Service) -> None:
     async with raw_clients(balanced) as clients:
         await asyncio.gather(*(clients.open_by(balanced.router) for _ in range(TIMELINES)))
-        before = await streams(balanced)
+        before = await open_streams(balanced, TIMELINES)
         dead = "h2"
         balanced.kill(dead)  # its slave first, or the master would be back too soon to be missed
         balanced.kill_master(dead)
         await clients.open_again(balanced.masters[dead])
-        after = await streams(balanced)
+        after = await open_streams(balanced, TIMELINES)
         assert after[dead] == 0
         assert all(before[name] < after[name] <= 147 for name in balanced.names if name != dead), after
