@@ -20,7 +20,7 @@ from tinysns.client import Client, Limits
 from tinysns.wire.v1 import master_pb2, master_pb2_grpc, router_pb2, router_pb2_grpc
 
 # Of clients that are not tested for giving up: on a busy machine a master takes many seconds to start.
-HOWEVER_SLOW = Limits(deadline_seconds=60.0, connect_seconds=60.0)
+HOWEVER_SLOW = Limits(deadline_seconds=120.0, connect_seconds=120.0)
 
 _FOUND = """
 import sys
@@ -49,7 +49,7 @@ def free_ports(count: int) -> list[int]:
             s.close()
 
 
-async def until(condition: Callable[[], Awaitable[object]], what: str, seconds: float = 60.0) -> None:
+async def until(condition: Callable[[], Awaitable[object]], what: str, seconds: float = 120.0) -> None:
     """Looks often, with a deadline: what other processes do cannot be awaited."""
     end = time.monotonic() + seconds
     while not await condition():
@@ -146,7 +146,7 @@ class Service:
         self._processes[name].kill()
         self._processes[name].wait()
 
-    def stop_slave(self, name: str, seconds: float = 60.0) -> int:
+    def stop_slave(self, name: str, seconds: float = 120.0) -> int:
         """SIGTERM, as `systemctl stop` sends it; returns the exit status."""
         self._processes[name].terminate()
         return self._processes[name].wait(seconds)

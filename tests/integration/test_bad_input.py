@@ -13,7 +13,7 @@ from tinysns.wire.csce438 import sns_pb2, sns_pb2_grpc
 from tinysns.wire.v1 import sns_pb2 as v1
 from tinysns.wire.v1 import sns_pb2_grpc as v1_grpc
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -17,7 +17,7 @@ from tests.integration.service import Service, until
 from tinysns.wire.csce438 import sns_pb2, sns_pb2_grpc
 from tinysns.wire.v1 import router_pb2, router_pb2_grpc
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 
 TIMELINES, FEWEST, MOST = 400, 90, 110
 RELAYED = 80

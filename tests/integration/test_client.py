@@ -12,7 +12,7 @@ from tests.integration.service import FORGIVING, Service, until
 from tinysns.client import Client, CursorAhead, routes
 from tinysns.client.status import hand_over
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 
 # The slave of a stopped master kills it only after that, so that here the client is on its own.
 PATIENT = "silence_seconds = 600.0"

@@ -15,7 +15,7 @@ from tests.integration import course_scenarios
 from tests.integration.course_clients import MESSENGER, SNS, Interface
 from tests.integration.service import Service
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 
 ADDRESSES = ("available", "standby", "router", "deputy")
 INTERFACES = ((SNS, "spring2019"), (MESSENGER, "hw2"))

@@ -13,7 +13,7 @@ from tinysns.client import Client
 from tinysns.client.status import cluster_status
 from tinysns.wire.csce438 import sns_pb2, sns_pb2_grpc
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 
 
 async def everybody_names(service: Service, routers: Iterable[str], leader: str) -> None:

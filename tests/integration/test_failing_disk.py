@@ -11,7 +11,7 @@ from tests.integration.traffic import Traffic
 from tests.replication.failing_disk import failing_disk
 from tinysns.wire.v1 import master_pb2, master_pb2_grpc, slave_pb2, slave_pb2_grpc
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 
 
 async def test_the_leader_ends_the_others_go_on_and_it_comes_back_with_everything(

@@ -12,7 +12,7 @@ from tests.integration.faulty_master import DIE_AT, DIED_AT
 
 REPOSITORY = Path(__file__).parents[2]
 
-pytestmark = pytest.mark.timeout(300)  # it may build a release
+pytestmark = pytest.mark.timeout(600)  # it may build a release
 
 
 def test_no_release_has_a_fault_point() -> None:

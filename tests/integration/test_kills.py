@@ -9,7 +9,7 @@ import pytest
 from tests.integration.service import Service, until
 from tests.integration.traffic import Traffic
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 
 
 async def test_kills_of_the_available_master_lose_and_double_nothing(service: Service) -> None:

@@ -13,7 +13,7 @@ from tests.integration.course_clients import MESSENGER, SNS, User
 from tests.integration.service import Service, until
 from tinysns.rpc.errors import info
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 
 WRITERS = 8
 WORDS = {SNS: ("Follow Successful", "UnFollow Successful"), MESSENGER: ("Join Successful", "Leave Successful")}
@@ -46,7 +46,7 @@ class Writers:
 
     async def __aexit__(self, *_: object) -> None:
         self._stopping = True
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(120):
             await asyncio.gather(*self._tasks)
 
     async def goes_on(self, calls: int = 100) -> None:

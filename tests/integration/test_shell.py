@@ -16,7 +16,7 @@ from tests.cli.terminal import Terminal, environment
 from tests.integration.service import FORGIVING, Service
 from tinysns.client import Limits
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 
 _friends = itertools.count(1)
 

@@ -62,7 +62,7 @@ class Traffic:
         try:
             if kind is None:
                 self._stopping = True
-                await asyncio.wait_for(self._tasks[0], 60)
+                await asyncio.wait_for(self._tasks[0], 120)
                 await self.goes_on(0)
                 assert self.received == self.acknowledged
                 await self._every_master_has_all()
