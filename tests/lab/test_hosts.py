@@ -21,7 +21,7 @@ import pytest
 from tests.lab import second
 from tests.lab.second import REPOSITORY
 
-pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(1800)]
 
 PREFIX = "labt"
 STATE = Path("/var/lib", PREFIX)

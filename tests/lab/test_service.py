@@ -13,13 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.ansible.playbook import play
+from tests.lab.conftest import Deployed
 from tests.lab.inside import MASTERS
 from tests.lab.service import DATA, HOSTS, SLAVE, Failed, Inside, Load, Seen, Service, run
 from tests.lab.service import ROUTER as ROUTER_UNIT
 from tinysns.client.status import MasterState
 
-pytestmark = [pytest.mark.lab, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(1800)]  # the first test deploys, the last one compiles
 
 NO_FSYNC = "unsafe-no-fsync"
 FILLER = f"{DATA}/filler"
@@ -27,18 +27,17 @@ DROP_IN = f"/etc/systemd/system/{SLAVE}.service.d"
 KEPT = f"{DATA}/kept-for-no-fsync"
 SLAVE_SETTINGS = "/etc/tinysns/slave.toml"
 RESTART_DELAY_SECONDS = 3
-WITHOUT_ROUTER_SECONDS = 60.0
+WITHOUT_ROUTER_SECONDS = 20.0  # nothing that waits for a router waits for half as long
 
 
 @pytest.fixture(scope="module")
-def deployed() -> Iterator[Service]:
+def deployed(deployed_on_the_lab: Deployed) -> Iterator[Service]:
     """The service as it stands in this tree."""
     run("lab/hosts", "up", seconds=600)
     with Inside() as inside:
         service = Service(inside)
         bring_fsync_back(service)  # a run of these tests may have been killed
-        outcome = play("deploy.yml", seconds=600)
-        assert outcome.status == 0, outcome.output
+        deployed_on_the_lab.under("available")
         yield service
 
 
@@ -203,7 +202,7 @@ def test_connected_clients_do_not_notice_the_death_of_the_router(service: Servic
         service.on("h3", "sns login routed")  # whoever comes now is shown the way, too
 
 
-def test_without_a_router_for_a_minute_new_clients_get_in_and_connected_ones_notice_nothing(service: Service) -> None:
+def test_without_a_router_for_long_new_clients_get_in_and_connected_ones_notice_nothing(service: Service) -> None:
     with service.load() as load:
 
         def check() -> None:
@@ -406,7 +405,6 @@ def bring_fsync_back(service: Service) -> None:
     service.on_all(f"sudo systemctl start {SLAVE}")
 
 
-@pytest.mark.timeout(1800)  # it compiles the consensus core, once
 def test_without_fsync_the_same_power_cut_loses_posts(without_fsync: Service) -> None:
     service = without_fsync
     service.until(lambda seen: all(m.serving and not m.fsync for m in seen.status.masters), "all serve, without fsync")

@@ -13,7 +13,7 @@ import pytest
 from tests.ansible.playbook import play
 from tests.lab import second
 
-pytestmark = [pytest.mark.lab, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(3600)]
 
 INVENTORY = "inventory/lab-three.yml"
 ENVIRONMENT = second.environment("labthree", LAB_DATA_MB="512")
