@@ -35,7 +35,7 @@ def free_port() -> int:
         return int(s.getsockname()[1])
 
 
-async def until(condition: Callable[[], object], what: str, seconds: float = 10.0) -> None:
+async def until(condition: Callable[[], object], what: str, seconds: float = 60.0) -> None:
     """There is no event to wait for in the middle of somebody else's work: look often, with a deadline."""
     end = time.monotonic() + seconds
     while not condition():
@@ -75,7 +75,7 @@ class Member:
 
     async def start(self) -> None:
         self.incarnation += 1
-        await until(self._opened, "the log of the life before is closed", seconds=2.0)
+        await until(self._opened, "the log of the life before is closed")
         self.state = StateMachine.open(self.folder / "state", CLUSTER_ID)
         group = self.log.group(GROUP, self.node, applied=self.state.applied_index, installed=self.state.installed_index)
         place = Place(f"h{self.node}", self.node, self.incarnation, CLUSTER_ID, self.cluster.nodes, self.folder, 1)
@@ -130,7 +130,7 @@ class Member:
         self.state.close()
         del self.replica, self.log, self.links, self.server, self.state
 
-    async def write(self, session: int, number: int, write: Write, seconds: float = 5.0) -> Answer:
+    async def write(self, session: int, number: int, write: Write, seconds: float = 60.0) -> Answer:
         return await asyncio.wait_for(self.replica.submit(Command(session, number, write)), seconds)
 
 

@@ -9,7 +9,10 @@ from tests.replication.cluster import running, until
 from tinysns.domain.writes import Follow, Login, Outcome, Post
 from tinysns.replication.interface import NotServing
 
-pytestmark = pytest.mark.timeout(60)
+pytestmark = pytest.mark.timeout(300)
+
+ELECTION_MS = 60_000  # so that whoever waits for it waits in vain
+SOON_SECONDS = 30.0  # much less than that, however busy this machine is
 
 
 @pytest.mark.parametrize("size", [3, 4])
@@ -28,7 +31,7 @@ async def test_a_write_that_was_answered_is_seen_by_a_read_at_any_other_member(t
         for number in range(1, 20):
             writer, reader = cluster.members[number % 3 + 1], cluster.members[(number + 1) % 3 + 1]
             answer = await writer.write(9, number, Login(f"user{number}"))
-            await asyncio.wait_for(reader.replica.read_barrier(), 5)
+            await asyncio.wait_for(reader.replica.read_barrier(), 60)
             assert reader.replica.applied_index >= answer.position >> 16
 
 
@@ -53,13 +56,13 @@ async def test_a_killed_leader_is_replaced_and_waiting_writes_are_answered_once(
 
 
 async def test_fast_failover_does_not_wait_for_the_election_timeout(tmp_path: Path) -> None:
-    async with running(tmp_path, 4, election_ms=4000) as cluster:
+    async with running(tmp_path, 4, election_ms=ELECTION_MS) as cluster:
         await cluster.settled()
         for number in range(1, 5):
             leader = await cluster.settled()
             old_term = leader.replica.view.term
             await leader.kill()
-            await until(lambda: cluster.leader is not None, "a new leader, long before the timeout", seconds=2.0)
+            await until(lambda: cluster.leader is not None, "a new leader, long before the timeout", SOON_SECONDS)
             assert cluster.leader.replica.view.term > old_term
             await cluster.leader.write(3, number, Login("ann"))
             await leader.start()
@@ -80,13 +83,13 @@ async def test_a_member_that_fell_silent_is_not_waited_for(tmp_path: Path) -> No
 
 
 async def test_a_survivor_that_notices_nothing_is_told_by_the_others(tmp_path: Path) -> None:
-    async with running(tmp_path, 4, election_ms=4000) as cluster:
+    async with running(tmp_path, 4, election_ms=ELECTION_MS) as cluster:
         leader = await cluster.settled()
         await leader.write(3, 1, Login("ann"))
         slow = next(m for m in cluster.alive if m is not leader)
         slow.links._inbox.link_lost = lambda peer: None
         await leader.kill()
-        await until(lambda: cluster.leader is not None, "a new leader, long before the timeout", seconds=2.0)
+        await until(lambda: cluster.leader is not None, "a new leader, long before the timeout", SOON_SECONDS)
         await slow.write(3, 2, Login("bob"))
 
 
@@ -177,7 +180,7 @@ async def test_a_member_that_is_too_far_behind_gets_the_state(tmp_path: Path) ->
 
 
 async def test_a_leader_whose_disk_stalls_hands_over_and_comes_back(tmp_path: Path) -> None:
-    async with running(tmp_path, 3, disk_stall_ms=100) as cluster:
+    async with running(tmp_path, 3, disk_stall_ms=500) as cluster:
         leader = await cluster.settled()
         await leader.write(5, 1, Login("ann"))
         release = asyncio.Event()
@@ -221,7 +224,7 @@ async def test_a_member_with_a_nearly_full_disk_gives_leadership_back(tmp_path: 
 async def test_leadership_is_handed_over_on_request(tmp_path: Path) -> None:
     async with running(tmp_path, 4) as cluster:
         leader = await cluster.settled()
-        view = await leader.replica.hand_over(2.0)
+        view = await leader.replica.hand_over(60.0)
         assert view.leader not in (0, leader.node)
         await cluster.settled()
 

@@ -65,11 +65,11 @@ async def test_compacting_where_nothing_is_new_does_nothing(tmp_path: Path) -> N
     await written(driver, owner, 20)
     for keep in (15, 2, 2):
         driver.compact(owner.applied, keep)
-        await asyncio.wait_for(driver.writer.idle(), 5)
+        await asyncio.wait_for(driver.writer.idle(), 60)
     assert owner.compactions == 1
     await written(driver, owner, 5)
     driver.compact(owner.applied, 2)
-    await asyncio.wait_for(driver.writer.idle(), 5)
+    await asyncio.wait_for(driver.writer.idle(), 60)
     assert owner.compactions == 2
     driver.writer.close()
 
@@ -86,7 +86,7 @@ async def test_the_log_of_an_installed_state_is_not_cut_before_it_has_reached_th
         driver.compact(40, 5)
     await until(lambda: owner.applied >= 50, "committed")
     driver.compact(40, 5)
-    await asyncio.wait_for(driver.writer.idle(), 5)
+    await asyncio.wait_for(driver.writer.idle(), 60)
     assert owner.compactions == 1
     assert group.status().first > 30
     assert [index for index, _ in owner.entries] == list(range(41, owner.applied + 1))

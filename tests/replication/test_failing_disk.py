@@ -44,7 +44,7 @@ def test_a_log_ends_its_process_and_keeps_what_it_had_committed(tmp_path: Path, 
             assert writer.stdout is not None
             committed = [writer.stdout.readline() for _ in range(16)]
             disk.fail()
-            rest, said = writer.communicate(timeout=30)
+            rest, said = writer.communicate(timeout=60)
         # It would have gone on for ever if it had asked the disk again, which says yes then.
         assert writer.returncode == -signal.SIGABRT
         assert b"fdatasync" in said

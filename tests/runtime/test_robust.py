@@ -45,7 +45,7 @@ def waiting(path: Path) -> Callable[[], bool]:
     thread.start()
 
     def result() -> bool:
-        thread.join(10)
+        thread.join(60)
         return heard[0]
 
     time.sleep(0.1)
