@@ -44,7 +44,10 @@ pub enum Frame {
     Raft(Message),
     /// Proposals for the leader. `term` is the one in which the sender believes the receiver to lead: in any other they
     /// are dropped there, so that a later proposal can never overtake a lost one.
-    Forward { term: u64, items: Vec<Item> },
+    Forward {
+        term: u64,
+        items: Vec<Item>,
+    },
     /// "The leader of that term is lost to me, and my log ends here" (succession.rs).
     LogEnd(LogEnd),
 }

@@ -18,6 +18,8 @@
 
 mod archive;
 mod event;
+mod failover;
+mod flights;
 mod limits;
 mod member;
 mod memberships;
@@ -27,11 +29,12 @@ mod screen;
 mod store;
 mod succession;
 mod timing;
+mod turn;
 
 pub use archive::{Archive, Records, Unusable};
 pub use event::{
-    Action, Change, Committed, Compaction, Disk, Event, Frame, Item, LogEnd, NodeId, Now, Role, Status,
-    Ticket, View, Write,
+    Action, Change, Committed, Compaction, Disk, Event, Frame, Item, LogEnd, NodeId, Now, Role, Status, Ticket, View,
+    Write,
 };
 pub use limits::Limits;
 pub use member::{Member, Opening};

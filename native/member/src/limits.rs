@@ -7,6 +7,8 @@ pub struct Limits {
     pub entry_bytes: usize,
     /// Rounds to the disks that a leader has on their way at once. More is slower (measured).
     pub rounds: usize,
+    /// Of one round.
+    pub round_bytes: usize,
     /// Own proposals that wait: beyond it clients are refused, definitely and at once.
     pub pending_bytes: usize,
     /// Of those, what is on its way to another leader. With this each member's share of the leader's memory is bounded.
@@ -22,6 +24,7 @@ impl Default for Limits {
         Limits {
             entry_bytes: 128 << 10,
             rounds: 2,
+            round_bytes: 4 << 20,
             pending_bytes: 64 << 20,
             forward_bytes: 16 << 20,
             frame_bytes: 256 << 10,

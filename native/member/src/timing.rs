@@ -44,17 +44,17 @@ pub struct Timing {
     pub disk_stall: Duration,
     /// Between the message that hands leadership over and silence, on a stalled disk.
     pub isolate: Duration,
-    /// A leader that cannot lead (disk) tries again so often to hand over: the others' disks may be no better.
+    /// A leader that cannot lead (disk) and has asked all others in vain to take over asks again after this.
     pub transfer_again: Duration,
 }
 
 impl Default for Timing {
     fn default() -> Timing {
         Timing {
-            tick: ms(25),
+            tick: ms(50),
             heartbeat: ms(100),
             election: ms(400),
-            election_per_rank: ms(75),
+            election_per_rank: ms(100),
             pulse: ms(200),
             silence: ms(1000),
             redial: ms(100),
