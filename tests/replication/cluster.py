@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import socket
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 
 import raftnode
@@ -56,14 +56,14 @@ class Member:
     def __init__(self, cluster: "Cluster", node: int) -> None:
         self.cluster, self.node = cluster, node
         self.folder = cluster.folder / f"h{node}"
+        self.log = self.folder / "log"
         self.up = False
         self.incarnation = 0
-        self.reserve_bytes = 1
         self.crashed: list[BaseException] = []
 
     def found(self) -> None:
-        self.folder.mkdir()
-        raftnode.found(str(self.folder / "log"), self.cluster.nodes)
+        self.folder.mkdir(exist_ok=True)
+        raftnode.found(str(self.log), self.cluster.nodes)
         StateMachine.create(self.folder / "state", CLUSTER_ID).close()
 
     async def start(self, cluster_id: str = CLUSTER_ID) -> None:
@@ -71,7 +71,7 @@ class Member:
         self.incarnation += 1
         self.state = StateMachine.open(self.folder / "state", CLUSTER_ID)
         self.native = raftnode.Node(
-            str(self.folder / "log"),
+            str(self.log),
             self.node,
             cluster.peers[self.node],
             cluster.network.seen_by(self.node) if cluster.network else cluster.peers,
@@ -79,13 +79,13 @@ class Member:
             self.incarnation,
             self.state.applied_index,
             self.state.installed_index,
-            reserve_bytes=self.reserve_bytes,
+            reserve_bytes=cluster.reserve_bytes,
             durations_ms=limits.durations_ms,
             file_mb=1,
             keep_mb=4,
         )
         me = Identity(f"h{self.node}", self.node, self.incarnation, CLUSTER_ID, self.folder, cluster.masters)
-        self.replica = Replica(me, limits, self.reserve_bytes, self.native, self.state, self._crash)
+        self.replica = Replica(me, limits, cluster.reserve_bytes, self.native, self.state, self._crash)
         self.server = Server()
         master_pb2_grpc.add_MasterServicer_to_server(_Service(self), self.server.grpc)
         await self.server.start([cluster.masters[self.node]], [])
@@ -111,12 +111,18 @@ class Member:
 class Cluster:
     """`size` founded members in `folder`."""
 
-    def __init__(self, folder: Path, size: int, limits: Consensus) -> None:
-        self.folder, self.limits = folder, limits
+    def __init__(self, folder: Path, size: int, limits: Consensus, reserve_bytes: int) -> None:
+        self.folder, self.limits, self.reserve_bytes = folder, limits, reserve_bytes
         self.nodes = tuple(range(1, size + 1))
         self.masters, self.peers = ({n: f"127.0.0.1:{free_port()}" for n in self.nodes} for _ in range(2))
         self.network: Network | None = None
         self.members = {n: Member(self, n) for n in self.nodes}
+
+    async def lead(self, node: int) -> Member:
+        """Moves leadership to this member."""
+        while (leader := await self.settled()).node != node:
+            await leader.replica.transfer_leadership(5.0)
+        return leader
 
     @property
     def alive(self) -> list[Member]:
@@ -159,10 +165,18 @@ class Cluster:
 
 @contextlib.asynccontextmanager
 async def running(
-    folder: Path, size: int = 3, *, with_network: bool = False, **limits: float
+    folder: Path,
+    size: int = 3,
+    *,
+    with_network: bool = False,
+    logs: Mapping[int, Path] | None = None,
+    reserve_bytes: int = 1,
+    **limits: float,
 ) -> AsyncIterator[Cluster]:
-    """`with_network`: one that can be cut."""
-    cluster = Cluster(folder, size, Consensus(**limits))
+    """`with_network`: one that can be cut. `logs`: folders of the logs of some members, else inside their own."""
+    cluster = Cluster(folder, size, Consensus(**limits), reserve_bytes)
+    for node, log in (logs or {}).items():
+        cluster.members[node].log = log
     if with_network:
         cluster.network = Network(cluster.peers)
         await cluster.network.open()

@@ -62,7 +62,7 @@ class _Relay:
 
     async def open(self) -> None:
         self._server = await asyncio.start_server(self._accepted, "127.0.0.1", 0)
-        self.address = "127.0.0.1:{}".format(self._server.sockets[0].getsockname()[1])
+        self.address = f"127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
 
     async def close(self) -> None:
         self._server.close()

@@ -1,10 +1,12 @@
 """Members together: elections, failover, retries, snapshots, sick disks."""
 
 import asyncio
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.replication.bad_disks import SmallDisk, small_disk
 from tests.replication.cluster import running, until
 from tinysns.domain.writes import Follow, Login, Outcome, Post
 from tinysns.replication.interface import NotServing
@@ -142,11 +144,20 @@ async def test_a_member_that_is_too_far_behind_gets_the_state(tmp_path: Path) ->
         await cluster.equal()
 
 
-async def test_a_leader_whose_disk_stalls_hands_over_and_comes_back(tmp_path: Path) -> None:
-    async with running(tmp_path, on_frozen_disk=True, disk_stall_ms=100) as cluster:
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[SmallDisk]:
+    """Of the log of node 1."""
+    mounted_at = tmp_path / "h1/disk"
+    mounted_at.mkdir(parents=True)
+    with small_disk(tmp_path, mounted_at) as disk:
+        yield disk
+
+
+async def test_a_leader_whose_disk_stalls_hands_over_and_comes_back(tmp_path: Path, disk: SmallDisk) -> None:
+    async with running(tmp_path, logs={1: tmp_path / "h1/disk/log"}, disk_stall_ms=100) as cluster:
         leader = await cluster.lead(1)
         await leader.write(5, 1, Login("ann"))
-        with cluster.disk.frozen():
+        with disk.frozen():
             pending = asyncio.ensure_future(leader.write(5, 2, Login("bob"), seconds=30))
             await until(lambda: cluster.leader is not leader and cluster.leader is not None, "another one leads")
             with pytest.raises(NotServing, match="has not returned"):
@@ -159,23 +170,18 @@ async def test_a_leader_whose_disk_stalls_hands_over_and_comes_back(tmp_path: Pa
         await cluster.equal()
 
 
-async def test_a_member_with_a_nearly_full_disk_gives_leadership_back(tmp_path: Path) -> None:
-    """Raft's own timeouts, and a leader that gives it away, know nothing of disks."""
-    async with running(tmp_path) as cluster:
-        leader = await cluster.settled()
-        scarce, absent = (m for m in cluster.alive if m is not leader)
-        await scarce.kill()
-        scarce.reserve_bytes = 1 << 60
-        await scarce.start()
-        await until(lambda: "nearly full" in scarce.replica.problem, "it has noticed")
-        await cluster.settled()
-        await absent.kill()
-        term = leader.replica.view.term
-        leader.native.transfer()
-        await until(lambda: scarce.replica.view.term > term + 1, "it led, and somebody else does")
-        assert await cluster.settled() is not scarce
-        with pytest.raises(NotServing, match="nearly full"):
-            await scarce.write(5, 1, Login("ann"))
+async def test_a_member_with_a_nearly_full_disk_gives_leadership_back(tmp_path: Path, disk: SmallDisk) -> None:
+    async with running(tmp_path, logs={1: tmp_path / "h1/disk/log"}, reserve_bytes=40 << 20) as cluster:
+        leader = await cluster.lead(1)
+        with disk.filled(but_bytes=30 << 20):
+            await until(lambda: cluster.leader not in (leader, None), "somebody else leads")
+            await until(lambda: "nearly full" in leader.replica.problem, "it says why")
+            with pytest.raises(NotServing, match="nearly full"):
+                await leader.write(5, 1, Login("ann"))
+            await cluster.leader.write(5, 1, Login("ann"))
+            await asyncio.wait_for(leader.replica.read_barrier(), 5)
+        await until(lambda: not leader.replica.problem, "there is room again")
+        await leader.write(5, 2, Login("bob"))
 
 
 async def test_leadership_is_transferred_on_request(tmp_path: Path) -> None:

@@ -305,7 +305,6 @@ class Replica:
     def _disk_changed(self, health: raftnode.Health) -> None:
         self._problems.disk_changed(health)
         self._applier.disk_is_good = not self._problems.disk
-        log.warning("disk: %s", self._problems.disk or "good again")
         if health.disk == raftnode.Disk.FULL:
             self._crash(OSError(self._problems.disk))  # the next start waits for room before it opens anything
         self._reconsider()
