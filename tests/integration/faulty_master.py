@@ -21,12 +21,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from raftlog import Group, Ready, Write
+from tinysns.replication.workers import Committed
 
 from tinysns.domain.writes import Command, Effect, Post
 from tinysns.master import app
 from tinysns.master.__main__ import run_command
 from tinysns.replication import replica
-from tinysns.replication.workers import Committed
 from tinysns.storage.entries import decode_entry
 
 DIE_AT, DIED_AT = "die_at.json", "died_at.json"

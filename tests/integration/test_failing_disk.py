@@ -8,7 +8,7 @@ import pytest
 
 from tests.integration.service import FORGIVING, Service, until
 from tests.integration.traffic import Traffic
-from tests.replication.failing_disk import failing_disk
+from tests.replication.bad_disks import failing_disk
 from tinysns.wire.v1 import master_pb2, master_pb2_grpc, slave_pb2, slave_pb2_grpc
 
 pytestmark = pytest.mark.timeout(600)

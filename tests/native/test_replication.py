@@ -3,7 +3,6 @@
 import pytest
 import raftlog
 from network import NewNetwork
-
 from tinysns.replication.packets import split_packets
 
 sizes = pytest.mark.parametrize("size", [3, 4])

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import raftlog
 
-from tests.replication.failing_disk import failing_disk
+from tests.replication.bad_disks import failing_disk
 from tests.storage.making import CLUSTER, Log
 from tinysns.storage.state import StateMachine
 

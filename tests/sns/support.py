@@ -14,13 +14,13 @@ from typing import Self
 
 import grpc
 
+from tests.storage.making import entry
 from tinysns.domain.writes import Answer, Command
 from tinysns.replication.interface import Listener, NotServing
 from tinysns.runtime.tasks import Tasks
 from tinysns.sns.fanout import Hub
 from tinysns.sns.services import add_services
 from tinysns.sns.texts import SPRING2019, Dialect
-from tinysns.storage.entries import encode_command, stamp
 from tinysns.storage.reader import Reader
 from tinysns.storage.state import StateMachine
 from tinysns.wire.csce438 import sns_pb2 as course_pb2
@@ -45,7 +45,7 @@ class Log:
 
     def __init__(self, rng: random.Random) -> None:
         self._rng = rng
-        self._waiting: list[bytes] = []
+        self._waiting: list[Command] = []
         self._scheduled = False
         self.entries: list[bytes] = []
         self.members: list[LocalSubmitter] = []
@@ -54,7 +54,7 @@ class Log:
     def last_index(self) -> int:
         return len(self.entries)
 
-    def append(self, command: bytes) -> None:
+    def append(self, command: Command) -> None:
         self._waiting.append(command)
         if not self._scheduled:
             self._scheduled = True
@@ -65,7 +65,8 @@ class Log:
         while self._waiting:
             size = self._rng.randint(1, 8)
             pieces, self._waiting = self._waiting[:size], self._waiting[size:]
-            self.entries.append(b"".join((*pieces, stamp(START_NS + 1000 * len(self.entries)))))
+            time_unix_ns = START_NS + 1000 * len(self.entries)
+            self.entries.append(entry(len(self.entries) + 1, *pieces, time_unix_ns=time_unix_ns)[1])
         for member in self.members:
             member.wake()
 
@@ -87,14 +88,14 @@ class LocalSubmitter:
         self.applying = asyncio.Lock()
         log.members.append(self)
 
-    async def submit(self, command: Command) -> Answer:
+    def submit(self, command: Command) -> asyncio.Future[Answer]:
         self._refuse()
         waiter = asyncio.get_running_loop().create_future()
         name = (command.session, command.number)
         if name not in self._waiters:
-            self._log.append(encode_command(command))
+            self._log.append(command)
         self._waiters.setdefault(name, []).append(waiter)
-        return await waiter
+        return waiter
 
     async def read_barrier(self) -> None:
         self._refuse()
@@ -198,7 +199,6 @@ class Member:
             self.submitter,
             self.reader,
             self.hub,
-            self.tasks,
             lambda: self.rng.getrandbits(64) | 1,
             hold_seconds=hold_seconds,
             dialect=dialect,

@@ -104,10 +104,10 @@ async def test_no_more_than_the_window_is_in_flight(master: Member) -> None:
     submitted = 0
     submit = master.submitter.submit
 
-    async def counting(command):
+    def counting(command):
         nonlocal submitted
         submitted += 1
-        return await submit(command)
+        return submit(command)
 
     master.submitter.submit = counting
     master.submitter.stop_applying()

@@ -1,15 +1,12 @@
 """The session for callers that have none: no number is lost, whatever callers do."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
-import pytest_asyncio
 
 from tests.sns.support import Member, NativeTimeline, until
 from tinysns.domain.writes import SESSION_WINDOW, Answer, Command, Login, Outcome
 from tinysns.replication.interface import NotServing
-from tinysns.runtime.tasks import Tasks
 from tinysns.sns.own_session import OwnSession
 from tinysns.wire.csce438.sns_pb2 import Request
 
@@ -21,23 +18,14 @@ class Submitter:
         self.commands: list[Command] = []
         self.answers: list[asyncio.Future[Answer]] = []
 
-    async def submit(self, command: Command) -> Answer:
+    def submit(self, command: Command) -> asyncio.Future[Answer]:
         self.commands.append(command)
         self.answers.append(asyncio.get_running_loop().create_future())
-        return await self.answers[-1]
+        return self.answers[-1]
 
     @property
     def names(self) -> list[tuple[int, int]]:
         return [(command.session, command.number) for command in self.commands]
-
-
-@pytest_asyncio.fixture
-async def tasks() -> AsyncIterator[Tasks]:
-    crashes: list[BaseException] = []
-    tasks = Tasks(crashes.append)
-    yield tasks
-    await tasks.stop()
-    assert not crashes
 
 
 @pytest.fixture
@@ -46,9 +34,9 @@ def submitter() -> Submitter:
 
 
 @pytest.fixture
-def session(submitter: Submitter, tasks: Tasks) -> OwnSession:
+def session(submitter: Submitter) -> OwnSession:
     ids = iter((100, 200, 300))
-    return OwnSession(submitter, tasks, lambda: next(ids))
+    return OwnSession(submitter, lambda: next(ids))
 
 
 async def start(session: OwnSession, count: int) -> list[asyncio.Task[Answer]]:
