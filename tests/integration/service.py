@@ -78,16 +78,17 @@ class Service:
         self.folder = folder
         self._run = {"router": ("-m", "tinysns.router"), "slave": run_slave}
         self.names = [f"h{i}" for i in range(1, hosts + 1)]
-        ports = free_ports(3 * hosts)
-        others, routing = ports[: 2 * hosts], [f"127.0.0.1:{port}" for port in ports[2 * hosts :]]
+        ports = free_ports(4 * hosts)
+        others, routing = ports[: 3 * hosts], [f"127.0.0.1:{port}" for port in ports[3 * hosts :]]
         self.router = routing[0]
         self.deputies = dict(zip(self.names[1:], routing[1:], strict=True))
         self.routers = tuple(routing)
-        self.masters = {n: f"127.0.0.1:{others[2 * i]}" for i, n in enumerate(self.names)}
-        self.slaves = {n: f"127.0.0.1:{others[2 * i + 1]}" for i, n in enumerate(self.names)}
+        self.masters = {n: f"127.0.0.1:{others[3 * i]}" for i, n in enumerate(self.names)}
+        self.slaves = {n: f"127.0.0.1:{others[3 * i + 1]}" for i, n in enumerate(self.names)}
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         members = "".join(
             f'[[members]]\nname = "{n}"\nnode = {i}\naddress = "{self.masters[n]}"\nslave = "{self.slaves[n]}"\n'
+            f'peers = "127.0.0.1:{others[3 * i - 1]}"\n'
             for i, n in enumerate(self.names, 1)
         )
         tables = f"{members}[consensus]\n{consensus}"

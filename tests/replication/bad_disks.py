@@ -1,7 +1,8 @@
 """Real disks that fail, stall or run full: ext4 on loop devices.
 
-The backing file of one that fails lies on a memory file system without room for it: then writes to fresh blocks fail as on a broken or thin-provisioned disk: not at write(), which only
-fills the page cache, but at the fsync behind it. The kernel reports each such failure once.
+The backing file of one that fails lies on a memory file system without room for it. Then writes to fresh blocks fail as
+on a broken or thin-provisioned disk: not at write(), which only fills the page cache, but at the fsync behind it. The
+kernel reports each such failure once.
 """
 
 import contextlib

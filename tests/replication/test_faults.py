@@ -9,7 +9,7 @@ from tests.replication.cluster import running
 from tests.replication.faults import dies_at
 from tests.replication.soak import soak
 from tinysns.domain.writes import Follow, Login, Outcome, Post, Unfollow
-from tinysns.replication import compaction
+from tinysns.replication import replica
 from tinysns.replication.interface import NotServing
 
 pytestmark = pytest.mark.timeout(300)
@@ -19,13 +19,13 @@ pytestmark = pytest.mark.timeout(300)
 async def test_nothing_is_lost_doubled_or_stale_whatever_breaks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int, size: int
 ) -> None:
-    monkeypatch.setattr(compaction, "CHECKPOINT_SECONDS", 0.05)
+    monkeypatch.setattr(replica, "CHECKPOINT_SECONDS", 0.05)
     await soak(tmp_path, seed, size, seconds=3.0)
 
 
 @pytest.mark.parametrize("through", ["leader", "standby"])
-@pytest.mark.parametrize("point", ["written", "applied"])
-async def test_a_leader_dies_between_the_log_and_the_answer(tmp_path: Path, point: str, through: str) -> None:
+@pytest.mark.parametrize("point", ["committed", "applied"])
+async def test_a_leader_dies_between_the_commit_and_the_answer(tmp_path: Path, point: str, through: str) -> None:
     """Every kind of write, sent again with its name, has taken effect once and gets one answer everywhere."""
     async with running(tmp_path, 3) as cluster:
         await (await cluster.settled()).write(1, 1, Login("bob"))

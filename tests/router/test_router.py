@@ -35,7 +35,8 @@ class RunningRouter:
         self.config.write_text(
             f'name = "h1"\nlisten = "{self.address}"\npolicy = "{policy}"\nsilence_seconds = {silence_seconds}\n'
             f'routers = ["{self.address}", "10.0.0.9:3010"]\n'
-            '[[members]]\nname = "h1"\nnode = 1\naddress = "127.0.0.1:1"\nslave = "127.0.0.1:2"\n'
+            '[[members]]\nname = "h1"\nnode = 1\n'
+            'address = "127.0.0.1:1"\nslave = "127.0.0.1:2"\npeers = "127.0.0.1:3"\n'
         )
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -95,6 +96,12 @@ class FakeMaster:
         """Believes in this leader from now on; 0: in none."""
         self.state.leader, self.state.term = f"10.0.0.{leader}:3011" if leader else "", term
         for link in getattr(self, "_links", {}).values():
+            link.changed()
+
+    def lose(self, name: str) -> None:
+        """Has no contact to this one any more."""
+        self.state.lost_peers.add(name=name, incarnation=1)
+        for link in self._links.values():
             link.changed()
 
     def connect(self, router: RunningRouter) -> None:
@@ -270,6 +277,15 @@ async def test_an_obituary_counts_before_the_stream_ends(router: RunningRouter) 
         assert route.primary == "10.0.0.2:3011"
         await call.done_writing()
         await call
+
+
+async def test_the_word_of_most_others_counts_before_the_stream_ends(router: RunningRouter) -> None:
+    async with group(router) as masters, watching(router) as watch:
+        await watch.until(whole)
+        for master in masters[1:]:
+            master.lose("h1")
+        route = await watch.until(lambda r: r.leader == "")
+        assert (route.primary, list(route.dead)) == ("10.0.0.2:3011", ["10.0.0.1:3011"])
 
 
 @pytest.fixture

@@ -101,7 +101,7 @@ class Host:
         }
         text = "".join(f"{key} = {json.dumps(value)}\n" for key, value in values.items())
         for node, address in enumerate((self.master_address, self.peer), start=1):
-            member = {"name": f"h{node}", "node": node, "address": address, "slave": self.address}
+            member = {"name": f"h{node}", "node": node, "address": address, "slave": self.address, "peers": address}
             text += "[[members]]\n" + "".join(f"{key} = {json.dumps(value)}\n" for key, value in member.items())
         self.config.write_text(text)
 

@@ -69,6 +69,23 @@ async def test_a_stopped_master_is_noticed_killed_and_replaced(make_host: MakeHo
     assert f"said nothing for {SILENCE_SECONDS:g} s" in host.log.read_text()
 
 
+async def test_a_busy_master_is_not_silent_and_is_killed_only_when_it_is_stuck(make_host: MakeHost) -> None:
+    host = make_host(silence_seconds=0.8, stuck_seconds=3.0)
+    host.behave("busy")
+    host.start_slave()
+    first = await host.serving()
+    served_at = time.monotonic()
+    host.behave("serve")
+    second = await host.serving(besides=first.master_pid)
+    assert second.last_exit == "killed by SIGKILL"
+    assert host.starts()[1].at - served_at > 2.5
+    said = host.log.read_text()
+    loop = f"the event loop of the master (pid {first.master_pid}) has not run for"
+    assert said.count(loop) == 2, "once when it is noticed, and once before the end"
+    assert "s: SIGKILL" in said
+    assert "said nothing" not in said
+
+
 async def test_a_master_that_never_speaks_is_replaced_after_its_time_to_start(make_host: MakeHost) -> None:
     host = make_host(silence_seconds=SILENCE_SECONDS)
     start_seconds = max(SILENCE_SECONDS, round(4 * await host.come_up_seconds(), 1))

@@ -13,6 +13,7 @@ import raftnode
 from tinysns.master import founding
 from tinysns.master.heartbeats import Heartbeats
 from tinysns.master.lock import hold_lock
+from tinysns.master.member import open_member
 from tinysns.master.reporting import RouterLinks
 from tinysns.master.room import shortage
 from tinysns.master.service import MasterService, Self, Sources
@@ -27,7 +28,6 @@ from tinysns.sns.fanout import Hub
 from tinysns.sns.services import Services, add_services
 from tinysns.sns.texts import DIALECTS
 from tinysns.storage.reader import Reader
-from tinysns.storage.schema import StateError
 from tinysns.storage.state import StateMachine
 from tinysns.wire.v1 import master_pb2 as pb
 from tinysns.wire.v1 import master_pb2_grpc, router_pb2
@@ -38,7 +38,6 @@ _SERVICE = pb.DESCRIPTOR.services_by_name["Master"].full_name
 TRANSFER_SECONDS = 1.0
 DRAIN_SECONDS = 0.3
 ROOM_SECONDS = 0.5
-_LOG_FILE_MB, _LOG_KEEP_MB = 16, 64
 
 
 class Master:
@@ -64,7 +63,7 @@ class Master:
             if not await self._wait_for_room():
                 return
             self._incarnation = await asyncio.to_thread(founding.next_incarnation, settings.data)
-            state, node = await asyncio.to_thread(self._open)
+            state, node = await asyncio.to_thread(open_member, settings, self._cluster_id, self._incarnation)
             server = await self._serve(node, state)
             log.info("serving on %s, incarnation %d", settings.listen, self._incarnation)
             await self._process.stopping.wait()
@@ -81,33 +80,6 @@ class Master:
             self._heartbeats.say(0, waiting)
             await asyncio.sleep(ROOM_SECONDS)
         return not self._process.stopping.is_set()
-
-    def _open(self) -> tuple[StateMachine, raftnode.Node]:
-        settings = self._settings
-        try:
-            state = StateMachine.open(settings.data / "state", self._cluster_id)
-            node = raftnode.Node(
-                str(settings.data / "log"),
-                settings.node,
-                settings.me.peers,
-                {m.node: m.peers for m in settings.members},
-                self._cluster_id,
-                self._incarnation,
-                state.applied_index,
-                state.installed_index,
-                reserve_bytes=settings.reserve_mb << 20,
-                stuck_seconds=settings.stuck_seconds,
-                durations_ms=settings.consensus.durations_ms,
-                file_mb=_LOG_FILE_MB,
-                keep_mb=_LOG_KEEP_MB,
-            )
-        except (raftnode.Unusable, StateError) as e:
-            raise CannotStart(f"the data in {settings.data} cannot be used, and must not vote: {e}") from e
-        except (raftnode.InUse, raftnode.CannotListen) as e:
-            raise CannotStart(f"{settings.name}: {e}") from e
-        except ValueError as e:
-            raise CannotStart(f"the durations in [consensus] do not fit: {e}") from e
-        return state, node
 
     async def _serve(self, node: raftnode.Node, state: StateMachine) -> Server:
         settings = self._settings
