@@ -32,3 +32,6 @@ pub use node::{found, Counters, Node};
 pub use outbox::{DiskState, Health, Output};
 pub use settings::{timing, Settings, StartError};
 pub use tinysns_member::{Change, Limits, NodeId, Role, Status, Ticket, Timing, View};
+
+#[cfg(test)]
+mod tests;

@@ -8,6 +8,9 @@ pub mod space;
 pub mod stall;
 pub mod watch;
 
+#[cfg(test)]
+mod tests;
+
 /// A promise cannot be kept any more: the process ends, at once and with a sentence for people. What it had not
 /// acknowledged was not promised; its supervisor starts it anew from what is on the disk.
 pub fn fail_stop(sentence: &str) -> ! {

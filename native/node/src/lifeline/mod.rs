@@ -13,3 +13,6 @@
 
 pub mod holder;
 pub mod lifelines;
+
+#[cfg(test)]
+mod tests;

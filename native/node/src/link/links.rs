@@ -1,7 +1,6 @@
 //! All connections of a member with its peers, and which of them are links.
 //!
-//! The member with the greater number dials, so that there is one link for each pair. One with a smaller number that has
-//! just been started knocks: it sends its hello, which the other one takes for a reason to dial at once.
+//! Here is what comes in and what ends; who is dialed and kept alive is in upkeep.rs.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
@@ -30,19 +29,19 @@ const SCRATCH_BYTES: usize = 64 << 10;
 
 /// See the module.
 pub struct Links {
-    identity: Identity,
-    timing: Timing,
+    pub(super) identity: Identity,
+    pub(super) timing: Timing,
     /// Of the others.
-    addresses: BTreeMap<NodeId, SocketAddr>,
+    pub(super) addresses: BTreeMap<NodeId, SocketAddr>,
     registry: Registry,
     listener: TcpListener,
     hand_over: HandOver,
-    connections: HashMap<usize, Connection>,
-    linked: BTreeMap<NodeId, usize>,
+    pub(super) connections: HashMap<usize, Connection>,
+    pub(super) linked: BTreeMap<NodeId, usize>,
     /// For each peer that is dialed from here: when (awake) to dial again.
-    dial_at: BTreeMap<NodeId, Duration>,
+    pub(super) dial_at: BTreeMap<NodeId, Duration>,
     next_token: usize,
-    isolated: bool,
+    pub(super) isolated: bool,
     scratch: Vec<u8>,
 }
 
@@ -105,7 +104,7 @@ impl Links {
         }
     }
 
-    fn add(&mut self, mut stream: TcpStream, stage: Stage, turn: &Turn) {
+    pub(super) fn add(&mut self, mut stream: TcpStream, stage: Stage, turn: &Turn) {
         let _ = stream.set_nodelay(true); // slower without, not wrong
         let token = self.next_token;
         let interest = Interest::READABLE | Interest::WRITABLE;
@@ -267,7 +266,7 @@ impl Links {
         }
     }
 
-    fn close(&mut self, token: usize, turn: &mut Turn) {
+    pub(super) fn close(&mut self, token: usize, turn: &mut Turn) {
         let Some(mut connection) = self.connections.remove(&token) else { return };
         let _ = self.registry.deregister(&mut connection.stream); // it is closed behind this
         let Some(Peer { node: peer, incarnation }) = connection.peer() else { return };
@@ -283,79 +282,6 @@ impl Links {
             let all: Vec<_> = self.connections.keys().copied().collect();
             all.into_iter().for_each(|token| self.close(token, turn));
         }
-    }
-
-    // -- timers ------------------------------------------------------------------------------------------------------
-
-    /// Behind the reading of a turn: ends what is silent or late, dials who is missing, keeps quiet links alive.
-    pub fn clock(&mut self, turn: &mut Turn) {
-        let awake = turn.awake;
-        let over = |connection: &Connection| match connection.stage {
-            Stage::Greeted(_) => !connection.unread && awake >= connection.heard + self.timing.silence,
-            Stage::Dialing { deadline, .. } | Stage::Unknown { deadline, .. } => awake >= deadline,
-        };
-        let ended: Vec<_> = self.connections.iter().filter(|(_, c)| over(c)).map(|(token, _)| *token).collect();
-        for token in ended {
-            if let Some(Peer { node, .. }) = self.connections[&token].peer() {
-                let silence = self.timing.silence;
-                let text = || format!("no word from member {node} for {silence:?}: its link is made anew");
-                turn.journal.warn_rarely(turn.now, "silence", text);
-            }
-            self.close(token, turn);
-        }
-        if !self.isolated {
-            self.dial(turn);
-        }
-        self.pulse(awake);
-    }
-
-    fn dial(&mut self, turn: &mut Turn) {
-        let due: Vec<_> = self.dial_at.iter().filter(|(_, at)| turn.awake >= **at).map(|(peer, _)| *peer).collect();
-        for peer in due {
-            let busy = self.linked.contains_key(&peer) || self.connections.values().any(|c| c.dialed() == Some(peer));
-            if !busy {
-                self.dial_at.insert(peer, turn.awake + self.timing.redial);
-                self.connect(peer, turn);
-            }
-        }
-    }
-
-    /// At the start: asks those who dial this member to do it now.
-    pub fn knock(&mut self, turn: &mut Turn) {
-        let greater: Vec<_> = self.addresses.range(self.identity.node + 1..).map(|(peer, _)| *peer).collect();
-        greater.into_iter().for_each(|peer| self.connect(peer, turn));
-    }
-
-    fn connect(&mut self, to: NodeId, turn: &mut Turn) {
-        if let Ok(stream) = TcpStream::connect(self.addresses[&to]) {
-            self.add(stream, Stage::Dialing { to, deadline: turn.awake + self.timing.connect }, turn);
-        }
-    }
-
-    /// When one link needs a pulse, those get one that will soon, so that a quiet member wakes once for all.
-    fn pulse(&mut self, awake: Duration) {
-        let pulse = self.timing.pulse;
-        let mut links = self.connections.values().filter(|connection| connection.peer().is_some());
-        if links.any(|link| awake >= link.spoke + pulse) {
-            for link in self.connections.values_mut().filter(|connection| connection.peer().is_some()) {
-                if awake >= link.spoke + pulse / 2 {
-                    frame::encode_pulse(link.output());
-                }
-            }
-        }
-    }
-
-    /// When (awake) `clock` wants to be called at the latest.
-    pub fn deadline(&self) -> Option<Duration> {
-        let of_connection = |connection: &Connection| match connection.stage {
-            Stage::Greeted(_) => (connection.heard + self.timing.silence).min(connection.spoke + self.timing.pulse),
-            Stage::Dialing { deadline, .. } | Stage::Unknown { deadline, .. } => deadline,
-        };
-        let missing = |(peer, at): (&NodeId, &Duration)| {
-            let busy = self.linked.contains_key(peer) || self.connections.values().any(|c| c.dialed() == Some(*peer));
-            (!self.isolated && !busy).then_some(*at)
-        };
-        self.connections.values().map(of_connection).chain(self.dial_at.iter().filter_map(missing)).min()
     }
 
     /// One write for each connection that has something to say.

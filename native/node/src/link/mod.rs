@@ -5,3 +5,7 @@ pub mod frame;
 pub mod greeting;
 pub mod links;
 pub mod screen;
+mod upkeep;
+
+#[cfg(test)]
+mod tests;
