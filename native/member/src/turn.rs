@@ -210,8 +210,11 @@ impl Member {
                     if let Some(start) = restored {
                         self.restoring -= 1;
                         self.raft.mut_store().set_point(start);
-                        // not before: raft ends the process if a snapshot counts as applied that is not durable (rule 4)
-                        self.raft.advance_apply_to(self.walked);
+                        // Not before: raft ends the process if a snapshot counts as applied that is not durable (rule 4);
+                        // there may be a second one behind this, and `walked` is that one's then.
+                        if self.restoring == 0 {
+                            self.raft.advance_apply_to(self.walked);
+                        }
                     }
                     if last > 0 && self.raft.raft.raft_log.persisted >= last {
                         self.raft.mut_store().set_durable(last);
