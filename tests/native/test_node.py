@@ -94,6 +94,8 @@ def test_too_much_is_refused_at_once_and_has_no_effect(tmp_path: Path, peers: di
         with pytest.raises(raftnode.Overloaded):
             alone.node.propose([b"small"] * 100_000)
         alone.node.propose([b"small"])
+        with pytest.raises(ValueError, match="a command of 1048577 bytes; 1048576 are the most"):
+            alone.node.propose([b"small", megabyte + b"x"])
 
 
 def test_what_python_does_not_take_comes_later_and_whole(tmp_path: Path, peers: dict[int, str]) -> None:
