@@ -8,10 +8,10 @@ WINDOWS ?= 12
 WINDOW_SECONDS ?= 8
 RUST := --manifest-path native/raftlog/Cargo.toml
 
-.PHONY: help demo demo-three test setup setup-test wheel wire lab deploy chaos bench lint format clean
+.PHONY: help demo demo-three test setup setup-test wheel wire lab deploy chaos bench bench-loopback lint format clean
 
 help:  ## this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 demo: setup  ## everything: four hosts, deployed, clients, kills, a report
 	@echo "==> four hosts"; lab/hosts up
@@ -54,6 +54,9 @@ chaos: setup  ## a chaos run with 30 s windows against the lab (WINDOWS, WINDOW_
 bench: setup  ## figures into build/bench
 	lab/hosts exec $(VENV)/python -m chaos.bench
 
+bench-loopback: setup  ## figures of nine processes on this machine, no lab (BENCH="--against COMMIT --quick")
+	$(VENV)/python -m chaos.bench.loopback $(BENCH)
+
 lint: setup-test  ## every linter
 	scripts/run_lint
 
@@ -64,3 +67,4 @@ format: setup-test  ## let the formatters write
 
 clean:  ## remove what was built (not the lab)
 	rm -rf build .venv native/raftlog/target src/tinysns.egg-info
+	-git worktree prune

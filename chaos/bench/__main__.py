@@ -1,4 +1,4 @@
-"""`python -m chaos.bench`: measures, prints, writes build/bench/<measure>.json."""
+"""`python -m chaos.bench`: measures, prints, writes build/bench/<measure>.json and summary.json."""
 
 import sys
 from collections.abc import Callable
@@ -13,6 +13,7 @@ from chaos.bench.measure import Measure
 from chaos.bench.memory import idle_master
 from chaos.bench.newcomers import new_client
 from chaos.bench.spread import balanced_spread
+from chaos.bench.summary import write_summary
 from chaos.bench.throughput import posts_per_second
 from chaos.cluster import look
 from chaos.errors import CannotRun
@@ -48,9 +49,12 @@ def bench(inventory: Path, only: tuple[str, ...], output: Path) -> None:
             f"the cluster of {inventory} is not there or not healthy: {ailments[0]};"
             " on the lab: lab/hosts up, ansible-playbook deploy.yml, lab/hosts exec .venv/bin/python -m chaos.bench"
         )
+    measures = []
     for name in only or (name for name in BENCHES if name not in _ONLY_WHEN_ASKED):
         for measure in BENCHES[name](hosts, output, click.echo):
             click.echo(measure.write(output))
+            measures.append(measure)
+    write_summary(output, (), measures)
 
 
 def main() -> None:

@@ -1,8 +1,8 @@
 """A measure: what was measured, how often, and its file."""
 
 import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from chaos.checks.summary import summarise
@@ -15,6 +15,8 @@ class Measure:
     name: str
     unit: str
     values: Sequence[float]
+    of: str = ""  # the yardstick of the same run, in multiples of whose p50 it is told as well
+    parts: Mapping[str, float] = field(default_factory=dict)  # the medians of what it is made of, e.g. each process
 
     def write(self, folder: Path) -> str:
         """Writes <name>.json; returns the figures as a line for people. Raises ValueError if nothing was measured."""

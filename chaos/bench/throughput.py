@@ -48,6 +48,12 @@ def posts_per_second(inventory: Inventory, output: Path, say: Callable[[str], No
     return [Measure("posts_per_second", "posts/s", totals)]
 
 
+def random_texts() -> list[str]:
+    """As people write them: none like the other."""
+    letters = string.ascii_letters + string.digits + " "
+    return ["".join(random.choices(letters, k=_TEXT_BYTES)) for _ in range(_POOL)]
+
+
 async def _load(author: str, begin: float, routers: Sequence[str]) -> list[int]:
     """How many posts were acknowledged in each run."""
     counts = [0] * _RUNS
@@ -62,9 +68,7 @@ async def _load(author: str, begin: float, routers: Sequence[str]) -> list[int]:
     async with Client(routers) as client:
         session = client.session(_IN_FLIGHT)
         await session.login(author)
-        pool = [
-            "".join(random.choices(string.ascii_letters + string.digits + " ", k=_TEXT_BYTES)) for _ in range(_POOL)
-        ]
+        pool = random_texts()
         while time.monotonic() < begin + _RUNS * _RUN_SECONDS:
             await session.room()
             session.submit(Post(author, tuple(random.sample(pool, _BATCH)))).add_done_callback(answered)

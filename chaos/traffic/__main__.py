@@ -36,11 +36,14 @@ def writer(routers: tuple[str, ...], run: str, author: str, history: Path, every
 @click.option("--router", "routers", multiple=True, required=True)
 @click.option("--user", required=True)
 @click.option("--author", "authors", multiple=True, required=True)
+@click.option("--only", multiple=True)
 @click.option("--history", type=click.Path(path_type=Path), required=True)
-def follower(routers: tuple[str, ...], user: str, authors: tuple[str, ...], history: Path) -> None:
+def follower(
+    routers: tuple[str, ...], user: str, authors: tuple[str, ...], only: tuple[str, ...], history: Path
+) -> None:
     recorder = Recorder(history)
     recorder.write("follower", user=user)
-    _finish(lambda: uvloop.run(follow(routers, user, authors, recorder, Orders())), recorder)
+    _finish(lambda: uvloop.run(follow(routers, user, authors, recorder, Orders(), only)), recorder)
 
 
 def _finish(work: Callable[[], None], recorder: Recorder) -> None:

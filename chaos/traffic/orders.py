@@ -16,15 +16,21 @@ class Orders:
 
     async def wait_for(self, word: str) -> str:
         """What stands behind the next `word`. Raises Abandoned if the input ends before that."""
+        while True:
+            got, rest = await self.next(f"before it said {word!r}")
+            if got == word:
+                return rest
+
+    async def next(self, before: str) -> tuple[str, str]:
+        """The next word, and what stands behind it. Raises Abandoned, which says `before`, if the input ends."""
         if self._reader is None:
             self._reader = asyncio.StreamReader()
             protocol = asyncio.StreamReaderProtocol(self._reader)
             await asyncio.get_running_loop().connect_read_pipe(lambda: protocol, sys.stdin)
-        while line := (await self._reader.readline()).decode():
-            got, _, rest = line.strip().partition(" ")
-            if got == word:
-                return rest
-        raise Abandoned(f"the runner ended before it said {word!r}")
+        if not (line := (await self._reader.readline()).decode()):
+            raise Abandoned(f"the runner ended {before}")
+        word, _, rest = line.strip().partition(" ")
+        return word, rest
 
     def tell(self, word: str) -> None:
         """Says a word to the runner."""

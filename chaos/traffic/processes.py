@@ -40,7 +40,11 @@ class Client:
                 text=True,
             )
 
-    def wait_ready(self, seconds: float) -> None:
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def wait_ready(self, seconds: float, word: str = "ready") -> None:
         """Raises CannotRun if it ends, or says nothing in time."""
         output = self._process.stdout
         assert output is not None
@@ -50,7 +54,7 @@ class Client:
                 raise CannotRun(
                     f"{self.name} was not ready within {seconds:.0f} s; is the service up? see `sns status`"
                 )
-        if output.readline().strip() != "ready":
+        if output.readline().strip() != word:
             raise CannotRun(f"{self.name} could not begin: {self.last_words()}")
 
     def tell(self, words: str) -> None:
@@ -93,9 +97,11 @@ class Client:
 class Traffic:
     """All clients of a run. Use as a context manager: none outlives it."""
 
-    def __init__(self, folder: Path, run: str, routers: Sequence[str], load: Load) -> None:
+    def __init__(self, folder: Path, run: str, routers: Sequence[str], load: Load, followed_on: str = "") -> None:
+        """`followed_on`: the master ("address:port") that followers read from; empty: where the routers send them."""
         self._folder, self._run, self._load = folder, run, load
         self._routers = [word for router in routers for word in ("--router", router)]
+        self._only = ["--only", followed_on] if followed_on else []
         self.authors = [f"{run}-w{n}" for n in range(1, load.writers + 1)]
         self.users = [f"{run}-f{n}" for n in range(1, load.followers + 1)]
         self._writers: list[Client] = []
@@ -119,10 +125,20 @@ class Traffic:
         self._wait_ready(self._writers)
         authors = [word for author in self.authors for word in ("--author", author)]
         for n, user in enumerate(self.users, 1):
-            self._followers.append(self._start("follower", n, ("--user", user, *authors)))
+            self._followers.append(self._start("follower", n, ("--user", user, *authors, *self._only)))
         self._wait_ready(self._followers)
         for writer in self._writers:
             writer.tell("go")
+
+    def pids(self) -> dict[str, int]:
+        """Of all clients: "writer 1", ..., "follower 1", ..."""
+        return {client.name: client.pid for client in (*self._writers, *self._followers)}
+
+    def move_followers(self, master: str) -> None:
+        """Lets them go on from another master ("address:port"), behind what they have. Raises CannotRun."""
+        for follower in self._followers:
+            follower.tell(f"on {master}")
+            follower.wait_ready(_READY_SECONDS, "moved")
 
     def stop_writers(self) -> list[str]:
         """Ends the writers, with the answers that were still out. Returns what went wrong."""

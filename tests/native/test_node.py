@@ -34,7 +34,7 @@ def three(folder: Path, peers: dict[int, str], **more: Any) -> Iterator[list[Mem
         yield members
 
 
-# -- proposals and reads ---------------------------------------------------------------------------------------------------
+# -- proposals and reads -----------------------------------------------------------------------------------------------
 
 
 def test_proposals_of_all_members_reach_all_in_one_order(tmp_path: Path, peers: dict[int, str]) -> None:
@@ -83,11 +83,13 @@ def test_too_much_is_refused_at_once_and_has_no_effect(tmp_path: Path, peers: di
     with running(Member(tmp_path, 1, peers)) as (alone,):  # no quorum: everything waits
         megabyte = bytes(1 << 20)
         taken = 0
-        with pytest.raises(raftnode.Overloaded, match="too much waits for the log"):
-            while True:
+        with contextlib.suppress(raftnode.Overloaded):
+            while taken < 100:
                 alone.node.propose([megabyte])
                 taken += 1
         assert 60 <= taken < 64
+        with pytest.raises(raftnode.Overloaded, match="too much waits for the log"):
+            alone.node.propose([megabyte])
         until(lambda: alone.node.status().pending == taken, [alone])
         with pytest.raises(raftnode.Overloaded):
             alone.node.propose([b"small"] * 100_000)
@@ -124,7 +126,7 @@ def test_entries_of_others_may_wait_before_python_is_woken(tmp_path: Path, peers
         until(lambda: len(lazy.commands) == 2, members)
 
 
-# -- starting --------------------------------------------------------------------------------------------------------------
+# -- starting ----------------------------------------------------------------------------------------------------------
 
 
 def test_founding_happens_once(tmp_path: Path) -> None:
@@ -195,7 +197,7 @@ def test_a_log_of_the_first_release_opens(tmp_path: Path) -> None:
         assert member.view[2] == term + 1
 
 
-# -- members that are behind -----------------------------------------------------------------------------------------------
+# -- members that are behind -------------------------------------------------------------------------------------------
 
 
 def test_a_member_that_was_away_gets_what_it_missed_from_the_log(tmp_path: Path, peers: dict[int, str]) -> None:
@@ -234,7 +236,7 @@ def test_a_member_that_is_behind_the_others_logs_needs_their_state(tmp_path: Pat
             until(lambda: again.commands == leads.commands and len(again.commands) == 52, [*members, again])
 
 
-# -- processes -------------------------------------------------------------------------------------------------------------
+# -- processes ---------------------------------------------------------------------------------------------------------
 
 
 @contextlib.contextmanager

@@ -21,6 +21,9 @@ use crate::timing::Timing;
 const FSYNCS_OF_AN_ELECTION: u32 = 4;
 /// Patience does not grow beyond this: once the faults have ended there must be a leader soon.
 const MOST_PATIENCE: f64 = 16.0;
+/// Nor beyond this for elections that came to nothing: they say less than a slow disk does, for most of them were
+/// disturbed by faults that are over by now.
+const MOST_FOR_DISPUTES: f64 = 4.0;
 
 pub(crate) struct Failover {
     succession: Succession,
@@ -34,6 +37,8 @@ pub(crate) struct Failover {
     offered_to: BTreeSet<NodeId>,
     /// What a write took lately, of the slow ones.
     usual_write: Duration,
+    /// What the last three took, the newest behind.
+    last_writes: [Duration; 3],
     /// Elections of this member since there was a leader.
     elections: i32,
     lost_at: Duration,
@@ -52,6 +57,7 @@ impl Failover {
             transfer_again_at: Duration::ZERO,
             offered_to: BTreeSet::new(),
             usual_write: Duration::ZERO,
+            last_writes: [Duration::ZERO; 3],
             elections: 0,
             lost_at: Duration::ZERO,
             story: Vec::new(),
@@ -72,7 +78,12 @@ impl Failover {
     }
 
     pub fn wrote(&mut self, took: Duration) {
-        self.usual_write = took.max(self.usual_write.mul_f64(0.9));
+        self.last_writes.rotate_left(1);
+        self.last_writes[2] = took;
+        let mut sorted = self.last_writes;
+        sorted.sort_unstable();
+        // a single one says little: it may have stalled, and then it would hold up elections long after that is over
+        self.usual_write = sorted[1].max(self.usual_write.mul_f64(0.9));
     }
 
     pub fn role_is(&mut self, role: Role) {
@@ -89,7 +100,8 @@ impl Failover {
     /// How many times longer than on a quick disk, and undisturbed, to wait for an election to end.
     pub fn patience(&self, timing: &Timing) -> f64 {
         let disk = (self.usual_write * FSYNCS_OF_AN_ELECTION).as_secs_f64() / timing.election.as_secs_f64();
-        disk.max(2f64.powi(self.elections.saturating_sub(1))).clamp(1.0, MOST_PATIENCE)
+        let disputes = 2f64.powi(self.elections.saturating_sub(1)).min(MOST_FOR_DISPUTES);
+        disk.max(disputes).clamp(1.0, MOST_PATIENCE)
     }
 
     /// When to fall silent, on a stalled disk.
@@ -141,7 +153,7 @@ impl Member {
     }
 
     pub(crate) fn hear_log_end(&mut self, from: NodeId, said: &LogEnd) {
-        let no_quorum_left = self.failover.succession.heard(from, said);
+        let no_quorum_left = self.failover.succession.heard(from, said, self.now.monotonic, &self.timing);
         if no_quorum_left && said.lost_term == self.view.term {
             self.leader_lost(said.lost_leader, "the others have lost it");
         }
@@ -149,7 +161,8 @@ impl Member {
     }
 
     pub(crate) fn decide(&mut self) {
-        if self.failover.succession.decide(self.links.keys().copied()) == Verdict::CampaignNow {
+        let linked = self.links.keys().copied();
+        if self.failover.succession.decide(linked, self.now.monotonic) == Verdict::CampaignNow {
             self.campaign(true);
         }
     }

@@ -152,7 +152,8 @@ impl Member {
         let mut deadlines = vec![self.failover.isolate_at()];
         if !self.stands_still() {
             deadlines.push(self.failover.campaign_at());
-            deadlines.push(self.gather_until.filter(|_| !self.queue.is_empty()));
+            let proposes = !self.queue.is_empty() && self.raft.raft.lead_transferee.is_none();
+            deadlines.push(self.gather_until.filter(|_| proposes));
             deadlines.push(self.reads.deadline().filter(|_| self.can_ask_reads()));
         }
         deadlines.into_iter().flatten().fold(self.next_tick, Duration::min)

@@ -18,6 +18,8 @@ pub(crate) struct Store {
     hard: HardState,
     /// The newest durable compaction point; what a follower is told that needs entries from before `base`.
     point: SnapshotMetadata,
+    /// The newest change of membership that was walked over, as a compaction point would say it.
+    changed: SnapshotMetadata,
     /// Index and term of the entry just before the first one that may be read.
     base: SnapshotMetadata,
     last: u64,
@@ -37,6 +39,7 @@ impl Store {
         Store {
             archive,
             hard,
+            changed: point.clone(),
             point,
             base,
             last,
@@ -106,8 +109,14 @@ impl Store {
         }
     }
 
+    /// The membership is another one from this position on.
+    pub fn set_changed(&mut self, changed: SnapshotMetadata) {
+        self.changed = changed;
+    }
+
     /// A snapshot from the leader replaces the log.
     pub fn restore(&mut self, start: &SnapshotMetadata) {
+        self.changed = start.clone();
         self.cache.clear();
         self.cache_bytes = 0;
         self.base = start.clone();
@@ -197,19 +206,24 @@ impl Storage for Store {
         Ok(self.last)
     }
 
-    /// Where a follower has to start: position, term and members, no data. The state itself travels outside of raft.
-    /// Not yet (raft asks again) while a truncation is on its way to the disk, or if `to` is not a member there: it
-    /// would refuse a snapshot that does not name it.
+    /// Where a follower has to start: position, term and members, no data. The state itself travels outside of raft, and
+    /// may come from any member that has applied so much; so one that joined behind the compaction point need not wait
+    /// for the next one, but starts where it joined. Not yet (raft asks again) while a truncation is on its way to the
+    /// disk, or if `to` is not a member there: it would refuse a snapshot that does not name it.
     fn snapshot(&self, at_least: u64, to: u64) -> Result<Snapshot> {
-        let members = self.point.get_conf_state();
-        let lists = [&members.voters, &members.learners, &members.voters_outgoing];
-        let known = lists.iter().any(|list| list.contains(&to));
-        if !known || self.point.index < at_least.max(self.base.index) {
-            return Err(Error::Store(StorageError::SnapshotTemporarilyUnavailable));
+        let fits = |start: &&SnapshotMetadata| {
+            let members = start.get_conf_state();
+            let lists = [&members.voters, &members.learners, &members.voters_outgoing];
+            lists.iter().any(|list| list.contains(&to)) && start.index >= at_least.max(self.base.index)
+        };
+        match [&self.point, &self.changed].into_iter().find(fits) {
+            Some(start) => {
+                let mut snapshot = Snapshot::default();
+                snapshot.set_metadata(start.clone());
+                Ok(snapshot)
+            }
+            None => Err(Error::Store(StorageError::SnapshotTemporarilyUnavailable)),
         }
-        let mut snapshot = Snapshot::default();
-        snapshot.set_metadata(self.point.clone());
-        Ok(snapshot)
     }
 }
 

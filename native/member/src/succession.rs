@@ -12,6 +12,9 @@
 //! leader of the same term knows what a pre-vote would say, and goes without. Any other asks by pre-vote first, which the
 //! others refuse as long as they hear the leader themselves.
 //!
+//! What a survivor said counts for one election timeout only. It may have its leader back since, over a new link, and then
+//! two members that lost it at different times, or one that lost it twice, would depose a leader that all of them hear.
+//!
 //! A survivor that did not speak must not hold the others up: each campaigns all the same after a delay that grows with
 //! its rank, a few times, and then raft's own clock takes over. An election has a few fsyncs in a row, so on a disk that
 //! is slower than `Timing::quick_fsync` the delays grow with it, and each one is twice the one before: or the survivors
@@ -30,6 +33,8 @@ const ATTEMPTS: u32 = 5;
 type Lost = (NodeId, u64);
 /// Term and index of a log's last entry: of two members the one with the greater can win an election over the other.
 type End = (u64, u64);
+/// Where the logs of survivors end, and until when what they said counts.
+type Ends = BTreeMap<NodeId, (End, Duration)>;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
@@ -42,7 +47,7 @@ pub(crate) enum Verdict {
 
 struct Loss {
     lost: Lost,
-    ends: BTreeMap<NodeId, End>,
+    ends: Ends,
     /// The best log has been told to campaign, once; from then on the delays decide.
     decided: bool,
     next_at: Option<Duration>,
@@ -55,7 +60,7 @@ pub(crate) struct Succession {
     order: Vec<NodeId>,
     loss: Option<Loss>,
     /// What others said of losses that this member has not noticed itself.
-    heard: BTreeMap<Lost, BTreeMap<NodeId, End>>,
+    heard: BTreeMap<Lost, Ends>,
 }
 
 impl Succession {
@@ -87,7 +92,7 @@ impl Succession {
     /// This member has lost its leader of that term, and its own log ends at `end`.
     pub fn begin(&mut self, lost: Lost, end: End, now: Duration, usual_write: Duration, timing: &Timing) {
         let mut ends = self.heard.remove(&lost).unwrap_or_default();
-        ends.insert(self.me, end);
+        ends.insert(self.me, (end, Duration::MAX));
         let rank = u32::try_from(self.rank(self.me, lost.0)).expect("a group has few members");
         let slowness = (usual_write.as_secs_f64() / timing.quick_fsync.as_secs_f64()).max(1.0);
         let delay = (timing.succession + timing.succession_per_rank * rank).mul_f64(slowness);
@@ -96,26 +101,29 @@ impl Succession {
     }
 
     /// `peer` has lost that leader. True: so many have that it has no quorum left, although this member still hears it.
-    pub fn heard(&mut self, peer: NodeId, said: &LogEnd) -> bool {
+    pub fn heard(&mut self, peer: NodeId, said: &LogEnd, now: Duration, timing: &Timing) -> bool {
         let (lost, end) = ((said.lost_leader, said.lost_term), (said.last_term, said.last_index));
         if !self.order.contains(&peer) || peer == said.lost_leader {
             return false;
         }
+        let said = (end, now + timing.election);
         if let Some(loss) = self.loss.as_mut().filter(|loss| loss.lost == lost) {
-            loss.ends.insert(peer, end);
+            loss.ends.insert(peer, said);
             return false;
         }
         self.heard.retain(|(_, term), _| *term >= lost.1); // older terms are over, so this stays small
         let told = self.heard.entry(lost).or_default();
-        told.insert(peer, end);
+        told.insert(peer, said);
+        told.retain(|_, (_, until)| now < *until);
         told.len() > self.order.len() - self.quorum()
     }
 
     /// Whether to campaign now: all voters among the `linked` peers have spoken, they are a quorum with this member, and
     /// its log is the best of them.
-    pub fn decide(&mut self, linked: impl Iterator<Item = NodeId>) -> Verdict {
+    pub fn decide(&mut self, linked: impl Iterator<Item = NodeId>, now: Duration) -> Verdict {
         let quorum = self.quorum();
         let Some(loss) = self.loss.as_mut().filter(|loss| !loss.decided) else { return Verdict::Wait };
+        loss.ends.retain(|_, (_, until)| now < *until);
         let leader = loss.lost.0;
         let expected: Vec<NodeId> = linked.filter(|peer| *peer != leader && self.order.contains(peer)).collect();
         let spoken = expected.iter().all(|peer| loss.ends.contains_key(peer));
@@ -124,8 +132,8 @@ impl Succession {
         }
         loss.decided = true;
         let loss = self.loss.as_ref().expect("it has just been there");
-        let best = loss.ends.iter().max_by_key(|(member, end)| (**end, std::cmp::Reverse(self.rank(**member, leader))));
-        match best {
+        let rank = |member: &NodeId| std::cmp::Reverse(self.rank(*member, leader));
+        match loss.ends.iter().max_by_key(|(member, (end, _))| (*end, rank(member))) {
             Some((member, _)) if *member == self.me => Verdict::CampaignNow,
             _ => Verdict::Wait,
         }
@@ -158,6 +166,7 @@ mod tests {
     use super::*;
 
     const LOST: Lost = (1, 7);
+    const NOW: Duration = Duration::from_millis(5);
 
     fn said(end: End) -> LogEnd {
         LogEnd { lost_leader: LOST.0, lost_term: LOST.1, last_term: end.0, last_index: end.1 }
@@ -172,48 +181,61 @@ mod tests {
     #[test]
     fn the_best_log_campaigns_once_all_have_spoken() {
         let mut three = survivor(3, (7, 11));
-        assert_eq!(three.decide([2, 4].into_iter()), Verdict::Wait);
-        three.heard(2, &said((7, 10)));
-        assert_eq!(three.decide([2, 4].into_iter()), Verdict::Wait, "4 is linked and has not spoken");
-        three.heard(4, &said((7, 11)));
-        assert_eq!(three.decide([2, 4].into_iter()), Verdict::CampaignNow);
-        assert_eq!(three.decide([2, 4].into_iter()), Verdict::Wait, "only once");
+        assert_eq!(three.decide([2, 4].into_iter(), NOW), Verdict::Wait);
+        three.heard(2, &said((7, 10)), NOW, &Timing::default());
+        assert_eq!(three.decide([2, 4].into_iter(), NOW), Verdict::Wait, "4 is linked and has not spoken");
+        three.heard(4, &said((7, 11)), NOW, &Timing::default());
+        assert_eq!(three.decide([2, 4].into_iter(), NOW), Verdict::CampaignNow);
+        assert_eq!(three.decide([2, 4].into_iter(), NOW), Verdict::Wait, "only once");
     }
 
     #[test]
     fn ties_go_to_the_first_of_the_list() {
         let mut four = survivor(4, (7, 11));
-        four.heard(2, &said((7, 11)));
-        four.heard(3, &said((7, 10)));
-        assert_eq!(four.decide([2, 3].into_iter()), Verdict::Wait);
+        four.heard(2, &said((7, 11)), NOW, &Timing::default());
+        four.heard(3, &said((7, 10)), NOW, &Timing::default());
+        assert_eq!(four.decide([2, 3].into_iter(), NOW), Verdict::Wait);
         let mut two = survivor(2, (7, 11));
-        two.heard(4, &said((7, 11)));
-        two.heard(3, &said((7, 10)));
-        assert_eq!(two.decide([3, 4].into_iter()), Verdict::CampaignNow);
+        two.heard(4, &said((7, 11)), NOW, &Timing::default());
+        two.heard(3, &said((7, 10)), NOW, &Timing::default());
+        assert_eq!(two.decide([3, 4].into_iter(), NOW), Verdict::CampaignNow);
     }
 
     #[test]
     fn less_than_a_quorum_does_not_decide() {
         let mut two = survivor(2, (7, 11));
-        two.heard(3, &said((7, 10)));
-        assert_eq!(two.decide([3].into_iter()), Verdict::Wait, "two of four");
+        two.heard(3, &said((7, 10)), NOW, &Timing::default());
+        assert_eq!(two.decide([3].into_iter(), NOW), Verdict::Wait, "two of four");
     }
 
     #[test]
     fn others_are_believed_when_the_leader_has_no_quorum_left() {
         let mut two = Succession::new(2, vec![1, 2, 3, 4]);
-        assert!(!two.heard(3, &said((7, 10))), "three of four may still hear it");
-        assert!(two.heard(4, &said((7, 10))));
+        assert!(!two.heard(3, &said((7, 10)), NOW, &Timing::default()), "three of four may still hear it");
+        assert!(two.heard(4, &said((7, 10)), NOW, &Timing::default()));
+    }
+
+    #[test]
+    fn what_was_said_long_ago_counts_no_more() {
+        let timing = Timing::default();
+        let later = NOW + timing.election;
+        let mut two = Succession::new(2, vec![1, 2, 3, 4]);
+        two.heard(3, &said((7, 10)), NOW, &timing);
+        assert!(!two.heard(4, &said((7, 10)), later, &timing), "3 may have it back");
+        two.begin(LOST, (7, 11), later, Duration::ZERO, &timing);
+        assert_eq!(two.decide([3, 4].into_iter(), later), Verdict::Wait, "and then it refuses pre-votes");
+        two.heard(3, &said((7, 10)), later, &timing);
+        assert_eq!(two.decide([3, 4].into_iter(), later), Verdict::CampaignNow);
     }
 
     #[test]
     fn a_stranger_and_the_lost_one_itself_are_not_heard() {
         let mut two = survivor(2, (7, 11));
-        two.heard(9, &said((9, 99)));
-        two.heard(1, &said((9, 99)));
-        two.heard(3, &said((7, 10)));
-        two.heard(4, &said((7, 10)));
-        assert_eq!(two.decide([3, 4].into_iter()), Verdict::CampaignNow);
+        two.heard(9, &said((9, 99)), NOW, &Timing::default());
+        two.heard(1, &said((9, 99)), NOW, &Timing::default());
+        two.heard(3, &said((7, 10)), NOW, &Timing::default());
+        two.heard(4, &said((7, 10)), NOW, &Timing::default());
+        assert_eq!(two.decide([3, 4].into_iter(), NOW), Verdict::CampaignNow);
     }
 
     #[test]

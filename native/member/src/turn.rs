@@ -6,7 +6,7 @@
 //! 4. once written (`Event::Written`): send what had to wait (votes, acknowledgements), and turn again
 
 use bytes::Bytes;
-use raft::eraftpb::{Entry, EntryType, Message, MessageType};
+use raft::eraftpb::{Entry, EntryType, Message, MessageType, SnapshotMetadata};
 use raft::StateRole;
 
 use crate::event::{Action, Committed, Frame, Role, View, Write};
@@ -256,6 +256,10 @@ impl Member {
             if entry.get_entry_type() != EntryType::EntryNormal {
                 self.memberships.apply(&mut self.raft, &entry);
                 self.note_membership();
+                let (index, term) = (entry.index, entry.term);
+                let mut changed = SnapshotMetadata { index, term, ..SnapshotMetadata::default() };
+                changed.set_conf_state(self.memberships.at(index));
+                self.raft.mut_store().set_changed(changed);
             }
             if entry.index > self.skip {
                 self.hand_out(entry);
@@ -264,6 +268,17 @@ impl Member {
         self.queue.committed(last);
         // raft needs this only to know which membership is in force, and that it now is
         self.raft.advance_apply_to(last);
+        self.step_down_if_removed();
+    }
+
+    /// A leader that has been removed, or made a learner, stops leading once that is committed (raft thesis 4.2.2); raft-rs
+    /// leaves it to us, and would look for itself among the members. It says first that its removal is committed.
+    fn step_down_if_removed(&mut self) {
+        let raft = &mut self.raft.raft;
+        if raft.state == StateRole::Leader && !raft.promotable() {
+            raft.bcast_append();
+            raft.become_follower(raft.term, 0);
+        }
     }
 
     fn hand_out(&mut self, entry: Entry) {
