@@ -52,13 +52,13 @@ def test_whatever_a_host_gets_is_in_the_id(
     builder: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tree = tmp_path / "tree"
-    native = ("native/raftlog/src/lib.rs", "native/raftlog/Cargo.toml", "native/raftlog/Cargo.lock")
+    native = ("native/member/src/lib.rs", "native/raftnode/Cargo.toml", "native/Cargo.toml", "native/Cargo.lock")
     for path in ("src/tinysns/a.py", "requirements/runtime.txt", *native):
         (tree / path).parent.mkdir(parents=True, exist_ok=True)
         (tree / path).write_text("as it was")
     monkeypatch.setattr(builder, "ROOT", tree)
     monkeypatch.setattr(builder, "PACKAGE", tree / "src/tinysns")
-    monkeypatch.setattr(builder, "NATIVE", tree / "native/raftlog")
+    monkeypatch.setattr(builder, "NATIVE", tree / "native")
     monkeypatch.setattr(builder, "REQUIREMENTS", tree / "requirements/runtime.txt")
     monkeypatch.setattr(builder, "__file__", str(tree / "requirements/runtime.txt"))
     hosts = builder.Hosts("3.11", "x86_64")
@@ -67,7 +67,7 @@ def test_whatever_a_host_gets_is_in_the_id(
     (tree / "src/tinysns/__pycache__/a.pyc").touch()
     assert builder.release_id(hosts) == before
     assert builder.release_id(builder.Hosts("3.12", "x86_64")) != before
-    for path in ("src/tinysns/a.py", "requirements/runtime.txt", "native/raftlog/src/lib.rs"):
+    for path in ("src/tinysns/a.py", "requirements/runtime.txt", "native/member/src/lib.rs"):
         (tree / path).write_text("as it is now")
         assert builder.release_id(hosts) != before
         (tree / path).write_text("as it was")
@@ -97,5 +97,5 @@ def test_the_same_tree_gives_the_same_bytes(tmp_path: Path) -> None:
     prefix = f"tinysns/{archive.stem}"
     assert names[-1] == f"{prefix}/zz-complete"  # deploy takes it for the sign that all of it was unpacked
     assert f"{prefix}/site/tinysns/__init__.py" in names
-    assert [name for name in names if "/raftlog.abi3.so" in name]
+    assert [name for name in names if "/raftnode.abi3.so" in name]
     assert [name for name in names if name.startswith(f"{prefix}/site/tinysns/__pycache__/")]  # byte code is in it
