@@ -15,11 +15,11 @@ import raftnode
 
 from tests.replication.network import Network
 from tinysns.domain.writes import Answer, Command, Write
-from tinysns.replication import state_copies
-from tinysns.replication.interface import Identity
+from tinysns.master import state_copies
 from tinysns.replication.replica import Replica
 from tinysns.rpc.server import Server
-from tinysns.runtime.settings import Consensus
+from tinysns.runtime import settings
+from tinysns.runtime.settings import Consensus, MasterSettings
 from tinysns.runtime.tasks import Tasks
 from tinysns.storage.state import StateMachine
 from tinysns.wire.v1 import master_pb2_grpc
@@ -84,8 +84,7 @@ class Member:
             file_mb=1,
             keep_mb=4,
         )
-        me = Identity(f"h{self.node}", self.node, self.incarnation, CLUSTER_ID, self.folder, cluster.masters)
-        self.replica = Replica(me, limits, cluster.reserve_bytes, self.native, self.state, self._crash)
+        self.replica = Replica(cluster.settings(self.node), CLUSTER_ID, self.native, self.state, self._crash)
         self.server = Server()
         master_pb2_grpc.add_MasterServicer_to_server(_Service(self), self.server.grpc)
         await self.server.start([cluster.masters[self.node]], [])
@@ -117,6 +116,18 @@ class Cluster:
         self.masters, self.peers = ({n: f"127.0.0.1:{free_port()}" for n in self.nodes} for _ in range(2))
         self.network: Network | None = None
         self.members = {n: Member(self, n) for n in self.nodes}
+
+    def settings(self, node: int) -> MasterSettings:
+        members = [settings.Member(f"h{n}", n, self.masters[n], "", self.peers[n]) for n in self.nodes]
+        return MasterSettings(
+            name=f"h{node}",
+            listen=self.masters[node],
+            data=self.folder / f"h{node}",
+            runtime=self.folder,
+            members=tuple(members),
+            routers=(),
+            consensus=self.limits,
+        )
 
     async def lead(self, node: int) -> Member:
         """Moves leadership to this member."""

@@ -99,7 +99,7 @@ async def test_one_broken_link_does_not_depose_a_healthy_leader(tmp_path: Path) 
         follower = next(m for m in cluster.alive if m is not leader)
         for _ in range(5):
             cluster.network.drop(follower.node, leader.node)
-            await until(lambda: leader.node not in follower.replica.connected, "the link broke")
+            await asyncio.sleep(0.05)  # it may be there again before anybody has looked
             await cluster.settled()
         assert leader.replica.view.leads
         assert leader.replica.view.term == term

@@ -39,7 +39,8 @@ async def test_one_ticket_serves_all_readers_of_a_turn() -> None:
     reads = Reads(tickets.ask)
     readers = await waiting(reads, 3)
     assert tickets.last == 1
-    reads.confirmed([1], 10, applied=9)
+    reads.confirmed([1], 10)
+    reads.reached(9)
     assert await answered(*readers) == 0
     reads.reached(10)
     assert await answered(*readers) == 3
@@ -50,10 +51,12 @@ async def test_a_reader_that_comes_later_has_a_ticket_of_its_own() -> None:
     reads = Reads(tickets.ask)
     (first,) = await waiting(reads)
     (late,) = await waiting(reads)
-    reads.confirmed([1], 10, applied=10)
+    reads.confirmed([1], 10)
+    reads.reached(10)
     assert await answered(first) == 1
     assert await answered(late) == 0
-    reads.confirmed([2], 11, applied=11)
+    reads.confirmed([2], 11)
+    reads.reached(11)
     assert await answered(late) == 1
 
 
@@ -61,9 +64,11 @@ async def test_tickets_of_nobody_mean_nothing() -> None:
     tickets = Tickets()
     reads = Reads(tickets.ask)
     (reader,) = await waiting(reads)
-    reads.confirmed([7], 1, applied=1)
+    reads.confirmed([7], 1)
+    reads.reached(1)
     assert await answered(reader) == 0
-    reads.confirmed([7, 1], 1, applied=1)
+    reads.confirmed([7, 1], 1)
+    reads.reached(1)
     assert await answered(reader) == 1
 
 
@@ -72,7 +77,8 @@ async def test_a_reader_that_gives_up_takes_nobody_along() -> None:
     reads = Reads(tickets.ask)
     gone, reader = await waiting(reads, 2)
     gone.cancel()
-    reads.confirmed([1], 1, applied=1)
+    reads.confirmed([1], 1)
+    reads.reached(1)
     assert await answered(reader) == 1
 
 
@@ -80,7 +86,8 @@ async def test_failed_readers_hear_why() -> None:
     tickets = Tickets()
     reads = Reads(tickets.ask)
     (ripening,) = await waiting(reads)
-    reads.confirmed([1], 99, applied=1)
+    reads.confirmed([1], 99)
+    reads.reached(1)
     (asked,) = await waiting(reads)
     new = asyncio.ensure_future(reads.wait())
     await asyncio.sleep(0)

@@ -17,7 +17,6 @@ from tinysns.master.member import open_member
 from tinysns.master.reporting import RouterLinks
 from tinysns.master.room import shortage
 from tinysns.master.service import MasterService, Self, Sources
-from tinysns.replication.interface import Identity
 from tinysns.replication.replica import Replica
 from tinysns.rpc.call_id import random_session
 from tinysns.rpc.server import PortInUse, Server
@@ -83,17 +82,7 @@ class Master:
 
     async def _serve(self, node: raftnode.Node, state: StateMachine) -> Server:
         settings = self._settings
-        me = Identity(
-            name=settings.name,
-            node=settings.node,
-            incarnation=self._incarnation,
-            cluster_id=self._cluster_id,
-            data=settings.data,
-            masters={m.node: m.address for m in settings.members},
-        )
-        replica = self._replica = Replica(
-            me, settings.consensus, settings.reserve_mb << 20, node, state, self._process.crash
-        )
+        replica = self._replica = Replica(settings, self._cluster_id, node, state, self._process.crash)
         server = Server()
         reader = Reader(state)
         services = self._services = add_services(

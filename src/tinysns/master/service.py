@@ -10,7 +10,7 @@ import grpc
 import raftnode
 
 from tinysns import __version__
-from tinysns.replication import state_copies
+from tinysns.master import state_copies
 from tinysns.replication.replica import Replica
 from tinysns.rpc.errors import abort
 from tinysns.runtime.settings import MasterSettings

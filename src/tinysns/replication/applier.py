@@ -11,7 +11,7 @@ import asyncio
 import functools
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 
 from tinysns.domain.writes import Effect
 from tinysns.storage.state import StateMachine
@@ -39,9 +39,8 @@ class Applier:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="apply")
         self._state, self._applied, self._crash = state, applied, crash
         self._queue: deque[_Batch] = deque()
-        self._busy = False  # the thread is
         self._closed = False
-        self._idle = asyncio.Event()
+        self._idle = asyncio.Event()  # the thread is
         self._idle.set()
         self.disk_is_good = True
         self.checkpointing = False
@@ -50,34 +49,32 @@ class Applier:
         """Of entries that wait or are being applied."""
 
     def put(self, entries: Sequence[tuple[int, bytes]], index: int) -> None:
-        """Queues entries; `flush` begins with them. After `close` they are dropped."""
+        """Queues entries; `flush` begins with them."""
         size = sum(len(data) for _, data in entries)
         self.backlog_bytes += size
         self._queue.append((entries, index, size))
 
     def flush(self) -> None:
         """Applies what is queued, or begins to."""
-        while self._queue and not self._busy and not self._closed:
+        while self._queue and self._idle.is_set() and not self._closed:
             entries, index, size = self._take()
             if size <= ON_LOOP_BYTES and self.disk_is_good and not self.checkpointing:
                 self._done(self._state.apply(entries, index), index, size)
             else:
-                self._start(functools.partial(self._state.apply, entries, index), index, size)
-
-    async def idle(self) -> None:
-        """Returns once nothing is queued or under way."""
-        while self._queue or self._busy:
-            self._idle.clear()
-            await self._idle.wait()
+                self._idle.clear()
+                applying = self._loop.run_in_executor(self._thread, self._state.apply, entries, index)
+                applying.add_done_callback(functools.partial(self._finished, index, size))
 
     async def run(self, function: Callable[[], None]) -> None:
-        """Runs something else in the applier's thread, between two batches."""
-        await self.idle()
-        self._busy = True
+        """Runs something else in the applier's thread, behind all that is queued."""
+        while self._queue or not self._idle.is_set():
+            await self._idle.wait()
+            self.flush()
+        self._idle.clear()
         try:
             await self._loop.run_in_executor(self._thread, function)
         finally:
-            self._busy = False
+            self._idle.set()
             self.flush()
 
     async def close(self) -> None:
@@ -94,23 +91,14 @@ class Applier:
             size += more_bytes
         return entries, index, size
 
-    def _start(self, apply: Callable[[], list[Effect]], index: int, size: int) -> None:
-        self._busy = True
-        future = self._thread.submit(apply)
-        future.add_done_callback(lambda f: self._loop.call_soon_threadsafe(self._finished, f, index, size))
-
-    def _finished(self, future: "Future[list[Effect]]", index: int, size: int) -> None:
-        self._busy = False
-        if self._closed:
-            return
-        try:
-            self._done(future.result(), index, size)
-            self.flush()
-        except Exception as e:  # of the work or of what follows it: neither may be missed (ARCHITECTURE.md, G7)
-            self._crash(e)
-            return
-        if not self._busy:
-            self._idle.set()
+    def _finished(self, index: int, size: int, applying: "asyncio.Future[list[Effect]]") -> None:
+        self._idle.set()
+        if not self._closed:
+            try:
+                self._done(applying.result(), index, size)
+                self.flush()
+            except Exception as e:  # of the work or of what follows it: neither may be missed (ARCHITECTURE.md, G7)
+                self._crash(e)
 
     def _done(self, effects: Sequence[Effect], index: int, size: int) -> None:
         self.backlog_bytes -= size

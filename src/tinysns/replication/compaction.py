@@ -9,19 +9,20 @@ import asyncio
 from raftnode import Node
 
 from tinysns.replication.applier import Applier
-from tinysns.runtime.settings import Consensus
+from tinysns.runtime.settings import MasterSettings
 from tinysns.storage.state import StateMachine
 
 MAX_LOG_BYTES = 96 * 1024 * 1024  # with large entries compact earlier than by their number
 
 
 class Compactor:
-    """`phase`: 0 to 1, different for each member: were all to compact at once, the leader would lose its quorum to
-    it."""
+    """Of one member. Its log is cut at another length than all others: the leader would lose its quorum to it."""
 
-    def __init__(self, node: Node, state: StateMachine, applier: Applier, limits: Consensus, phase: float) -> None:
-        self._node, self._state, self._applier, self._limits = node, state, applier, limits
-        self._threshold_entries = round(limits.compact_every_entries * (1 + phase))
+    def __init__(self, settings: MasterSettings, node: Node, state: StateMachine, applier: Applier) -> None:
+        self._node, self._state, self._applier = node, state, applier
+        phase = settings.members.index(settings.me) / len(settings.members)
+        self._threshold_entries = round(settings.consensus.compact_every_entries * (1 + phase))
+        self._keep_entries = settings.consensus.keep_entries
         self._durable = -1
 
     async def turn(self) -> None:
@@ -36,6 +37,6 @@ class Compactor:
         status = self._node.status()
         held = self._durable - status.first
         if held >= self._threshold_entries:
-            self._node.compact(self._durable, self._limits.keep_entries)
+            self._node.compact(self._durable, self._keep_entries)
         elif held > 1 and status.log_bytes > MAX_LOG_BYTES:
             self._node.compact(self._durable, held // 4)

@@ -1,31 +1,13 @@
 """What the consensus member offers to the service above it, and what it says of itself."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
 import raftnode
 
 from tinysns.domain.writes import Answer, Command, Effect
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """Who this member is."""
-
-    name: str
-    node: int
-    incarnation: int  # greater with each start
-    cluster_id: str
-    data: Path
-    masters: Mapping[int, str]  # where the master of each member listens, in the order of the settings
-
-    @property
-    def phase(self) -> float:
-        """From 0 to 1, different for each member."""
-        return list(self.masters).index(self.node) / len(self.masters)
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,10 +27,9 @@ class Reads:
             loop.call_soon(self._ask_for_all)
         await asyncio.shield(self._turn)
 
-    def confirmed(self, tickets: Sequence[int], index: int, applied: int) -> None:
-        """These may be answered once the state has reached `index`; it stands at `applied`."""
+    def confirmed(self, tickets: Sequence[int], index: int) -> None:
+        """These may be answered once the state has reached `index`."""
         self._ripening += [(index, self._asked.pop(ticket)) for ticket in tickets if ticket in self._asked]
-        self.reached(applied)
 
     def reached(self, applied: int) -> None:
         """The state has reached `applied`."""
@@ -39,16 +38,13 @@ class Reads:
 
     def fail(self, error: Exception) -> None:
         """Ends all waiting reads; they had no effect."""
-        waiting = [*self._asked.values(), *(turn for _, turn in self._ripening)]
-        if self._turn is not None:
-            waiting.append(self._turn)
-        for turn in waiting:
+        self._ask_for_all()  # also for those of this turn: whoever comes next has a turn of its own
+        for turn in (*self._asked.values(), *(turn for _, turn in self._ripening)):
             turn.set_exception(error)
             turn.exception()  # its readers may all have gone
         self._asked.clear()
         self._ripening.clear()
-        self._turn = None
 
     def _ask_for_all(self) -> None:
-        if self._turn is not None:  # else it has failed
+        if self._turn is not None:
             self._asked[self._ask()], self._turn = self._turn, None

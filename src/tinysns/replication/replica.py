@@ -17,11 +17,11 @@ from tinysns.domain.writes import Answer, Command, Effect
 from tinysns.replication import state_copies
 from tinysns.replication.applier import BACKLOG_BYTES, Applier
 from tinysns.replication.compaction import Compactor
-from tinysns.replication.interface import Identity, Listener, NotServing, Overloaded, View
+from tinysns.replication.interface import Listener, NotServing, Overloaded, View
 from tinysns.replication.pending import Name, Pending
 from tinysns.replication.problems import Problems
 from tinysns.replication.reads import Reads
-from tinysns.runtime.settings import Consensus
+from tinysns.runtime.settings import MasterSettings
 from tinysns.storage.entries import encode_command
 from tinysns.storage.state import StateMachine
 
@@ -42,19 +42,23 @@ class Replica:
 
     def __init__(
         self,
-        me: Identity,
-        limits: Consensus,
-        reserve_bytes: int,
+        settings: MasterSettings,
+        cluster_id: str,
         node: raftnode.Node,
         state: StateMachine,
         crash: Callable[[BaseException], None],
     ) -> None:
         self._loop = asyncio.get_running_loop()
-        self._me, self._node, self._state, self._crash = me, node, state, crash
-        self._contact_seconds = 2 * limits.election_seconds
+        self._settings, self._cluster_id, self._node, self._state, self._crash = (
+            settings,
+            cluster_id,
+            node,
+            state,
+            crash,
+        )
         self._applier = Applier(state, self._applied, crash)
-        self._compactor = Compactor(node, state, self._applier, limits, me.phase)
-        self._problems = Problems(me.name, me.data, reserve_bytes)
+        self._compactor = Compactor(settings, node, state, self._applier)
+        self._problems = Problems(settings, lambda: node.status().leader, self._reconsider)
         self._pending = Pending()
         self._reads = Reads(node.read_index)
         self._new: list[Name] = []  # submitted in this turn
@@ -64,11 +68,10 @@ class Replica:
         self._visible = state.applied_index
         self._wanted_index = 0  # of the state that is to be fetched; 0: none is
         self._state_wanted = asyncio.Event()
-        self._contact_timer: asyncio.TimerHandle | None = None
         self._incarnations: dict[int, int] = {}
         self._change: asyncio.Future[None] | None = None
         self._closed = False
-        self.refusal = self._problems.refusal
+        self._refusal = self._problems.refusal
         self.view = View()
         self.connected: frozenset[int] = frozenset()
         """Peers to which there is contact."""
@@ -79,9 +82,8 @@ class Replica:
     # -- what services use (interface.Submitter) ---------------------------------------------------------------------
 
     def submit(self, command: Command) -> "asyncio.Future[Answer]":
-        self._refuse_if_not_serving()
-        if self._problems.disk:
-            raise NotServing(self._problems.disk)
+        if refusal := self.problem:
+            raise NotServing(refusal)
         name = command.session, command.number
         if name not in self._pending:
             self._pending.add(name, encode_command(command))
@@ -90,7 +92,8 @@ class Replica:
         return self._pending.wait(name)
 
     async def read_barrier(self) -> None:
-        self._refuse_if_not_serving()
+        if self._refusal:
+            raise NotServing(self._refusal)
         await self._reads.wait()
 
     def add_listener(self, listener: Listener) -> None:
@@ -100,16 +103,12 @@ class Replica:
     def applied_index(self) -> int:
         return self._visible
 
-    def _refuse_if_not_serving(self) -> None:
-        if self.refusal:
-            raise NotServing(self.refusal)
-
     # -- what the master uses ----------------------------------------------------------------------------------------
 
     @property
     def problem(self) -> str:
         """Why this member does not serve, or should not be the first choice; empty if all is well."""
-        return self._problems.sentence
+        return self._refusal or self._problems.disk
 
     @property
     def lost_peers(self) -> Mapping[int, int]:
@@ -158,11 +157,9 @@ class Replica:
 
     async def close(self) -> None:
         """Returns once all threads have ended, also the native ones: only then may the state be closed."""
-        if not self._closed:
-            self._closed = True
-            self._loop.remove_reader(self._node.fileno())
-            if self._contact_timer is not None:
-                self._contact_timer.cancel()
+        self._closed = True
+        self._loop.remove_reader(self._node.fileno())
+        self._problems.close()
         await self._applier.close()
         await asyncio.to_thread(self._node.stop)
 
@@ -177,13 +174,12 @@ class Replica:
         self._proposing = None
         if self._closed:
             return
-        new, self._new = self._new, []
+        new, self._new, again, self._again = self._new, [], self._again, []
         try:
             if new:
                 self._node.propose(self._pending.encoded(new))
         except raftnode.Overloaded as e:
-            self._pending.refuse(new, Overloaded(f"{self._me.name}: {e}"))
-        again, self._again = self._again, []
+            self._pending.refuse(new, Overloaded(f"{self._settings.name}: {e}"))
         try:
             if again:
                 self._node.propose(self._pending.encoded(again))
@@ -216,25 +212,28 @@ class Replica:
             case raftnode.Committed():
                 self._applier.put(event.entries, event.index)
             case raftnode.Reads():
-                self._reads.confirmed(event.tickets, event.index, self._visible)
+                self._reads.confirmed(event.tickets, event.index)
+                self._reads.reached(self._visible)
             case raftnode.View():
                 self.view = View(event.role, event.leader, event.term)
-                log.debug("role %d leader %d term %d", event.role, event.leader, event.term)
-                self._reconsider_contact()
+                self._problems.contact(self.view.leader, bool(self._wanted_index))
+                self._reconsider()
             case raftnode.Contact():
                 self._incarnations[event.peer] = max(event.incarnation, self._incarnations.get(event.peer, 0))
                 self.connected = self.connected | {event.peer} if event.up else self.connected - {event.peer}
                 self._tell_change()
             case raftnode.Health():
-                self._disk_changed(event)
+                self._problems.disk_changed(event)
+                self._applier.disk_is_good = not self._problems.disk
+                if event.disk == raftnode.Disk.FULL:
+                    raise OSError(self._problems.disk)  # the next start waits for room before it opens anything
+                self._reconsider()
             case raftnode.StateWanted():
                 self._wanted_index = event.index
                 self._state_wanted.set()
-                self._reconsider_contact()
+                self._problems.contact(self.view.leader, fetching=True)
             case raftnode.Note():
                 log.log(logging.WARNING if event.warning else logging.INFO, "%s", event.text)
-            case raftnode.Compacted():
-                log.debug("the log was shortened")
 
     def _applied(self, effects: Sequence[Effect], index: int) -> None:
         self._visible = max(self._visible, index)  # a state that was installed is ahead of the log's next entries
@@ -249,16 +248,13 @@ class Replica:
         if not self._listening and not self._closed:
             self._listen()
 
-    # -- the state of another member ---------------------------------------------------------------------------------
-
     async def _restore(self, index: int) -> None:
-        await self._applier.idle()
-        if self._state.applied_index < index:
+        """Replaces the state by that of another member, at `index` or later."""
+        if self._state.applied_index < index:  # else a crash came between its installation and the log's news of it
+            leader, me = self.view.leader, self._settings.me
+            masters = [m.address for m in sorted(self._settings.members, key=lambda m: m.node != leader) if m != me]
             log.info("the log of the others begins behind %d: fetching the state", index)
-            others = [node for node in self._me.masters if node != self._me.node]
-            others.sort(key=lambda node: node != self.view.leader)
-            masters = [self._me.masters[node] for node in others]
-            staged = await state_copies.fetch(masters, self._me.cluster_id, index, self._state.stage)
+            staged = await state_copies.fetch(masters, self._cluster_id, index, self._state.stage)
             await self._applier.run(functools.partial(self._state.install, staged))
             self.snapshots_installed += 1
         if self._wanted_index == index:  # else an even newer one is wanted by now
@@ -272,52 +268,19 @@ class Replica:
         for listener in self._listeners:
             listener.installed(self._visible)
         self._reads.reached(self._visible)
-        self._reconsider_contact()
-
-    # -- can it serve? -----------------------------------------------------------------------------------------------
-
-    def _reconsider_contact(self) -> None:
-        """Without a leader for two election timeouts, refuse: the client's next master may be on the right side. The
-        same while another member's state is fetched, since what is here does not move on."""
-        if self.view.leader and not self._wanted_index:
-            if self._contact_timer is not None:
-                self._contact_timer.cancel()
-                self._contact_timer = None
-            self._problems.leader_known()
-        elif self._contact_timer is None and not self._problems.contact:
-            self._watch_contact(self._loop.time())
-        self._reconsider()
-
-    def _watch_contact(self, since: float) -> None:
-        self._contact_timer = self._loop.call_later(self._contact_seconds, self._out_of_contact, since)
-
-    def _out_of_contact(self, since: float) -> None:
-        self._contact_timer = None
-        # Not this loop's clock judges, it may have stood still: the native member says whether it knows a leader now.
-        if self._wanted_index:
-            self._problems.fetching(self._loop.time() - since)
-        elif self._node.status().leader:
-            self._watch_contact(since)  # the news is on its way
-        else:
-            self._problems.no_contact(self._loop.time() - since)
-        self._reconsider()
-
-    def _disk_changed(self, health: raftnode.Health) -> None:
-        self._problems.disk_changed(health)
-        self._applier.disk_is_good = not self._problems.disk
-        if health.disk == raftnode.Disk.FULL:
-            self._crash(OSError(self._problems.disk))  # the next start waits for room before it opens anything
+        self._problems.contact(self.view.leader, bool(self._wanted_index))
         self._reconsider()
 
     def _reconsider(self) -> None:
-        before, self.refusal = self.refusal, self._problems.refusal
-        if self.refusal and not before:
-            log.warning("refusing clients: %s", self.refusal)
-            error = NotServing(self.refusal)
+        """Something may be a problem now, or no longer."""
+        before, self._refusal = self._refusal, self._problems.refusal
+        if self._refusal and not before:
+            log.warning("refusing clients: %s", self._refusal)
+            error = NotServing(self._refusal)
             self._pending.fail_waiters(error)
             self._reads.fail(error)
             for listener in self._listeners:
-                listener.refusing(self.refusal)
+                listener.refusing(self._refusal)
         self._tell_change()
 
     def _tell_change(self) -> None:

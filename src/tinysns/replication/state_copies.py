@@ -7,9 +7,7 @@ allowed for an installed one: what it holds was committed, and the log catches u
 
 import asyncio
 import logging
-import tempfile
-from collections.abc import AsyncIterator, Callable, Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
 
 import grpc
 
@@ -21,7 +19,6 @@ from tinysns.wire.v1 import master_pb2_grpc as services
 
 log = logging.getLogger(__name__)
 
-CHUNK_BYTES = 1024 * 1024
 RETRY_SECONDS = 0.2
 CHUNK_DEADLINE_SECONDS = 10.0  # between two chunks
 
@@ -60,19 +57,3 @@ async def _fetch_from(address: str, cluster_id: str, at_least_index: int, stagin
         raise StateError(f"{received} of {size} bytes at index {applied_index}, needed is {at_least_index}")
     log.info("state at index %d (%d bytes) received from %s", applied_index, size, address)
     return await asyncio.to_thread(staging.finish, applied_index)
-
-
-async def send(copy_to: Callable[[Path], int], folder: Path) -> AsyncIterator[pb.StateChunk]:
-    """A copy made now, in chunks. `copy_to(path)` makes it and returns its applied index; it is removed afterwards.
-
-    `folder` is the state's own: what a crash leaves there is removed at the next start (storage/layout.py).
-    """
-    with tempfile.TemporaryDirectory(prefix="outgoing-", dir=folder) as made:
-        path = Path(made) / "copy.db"
-        applied_index = await asyncio.to_thread(copy_to, path)
-        chunk = pb.StateChunk(applied_index=applied_index, size_bytes=path.stat().st_size)
-        with path.open("rb") as file:
-            while data := await asyncio.to_thread(file.read, CHUNK_BYTES):
-                chunk.data = data
-                yield chunk
-                chunk = pb.StateChunk()
