@@ -183,22 +183,6 @@ def test_settings_that_cannot_work_are_refused(
         Member(tmp_path, 1, peers, **wrong)
 
 
-def test_a_log_of_the_first_release_opens(tmp_path: Path) -> None:
-    raftlog = pytest.importorskip("raftlog")
-    log = raftlog.Log.open(str(tmp_path / "1"), file_mb=16, keep_mb=64)
-    log.found(1, [1])
-    group = log.group(1, 1)
-    group.campaign()
-    while ready := group.ready():
-        log.write([ready.write])
-        group.persisted(ready.write)
-    last, term = group.status().last, group.status().term
-    del group, log
-    with running(Member(tmp_path, 1, free_addresses(1))) as (member,):
-        until(lambda: member.leads and member.applied > last, [member])
-        assert member.view[2] == term + 1
-
-
 # -- members that are behind -------------------------------------------------------------------------------------------
 
 
