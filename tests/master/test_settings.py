@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from tinysns.course.texts import DIALECTS
 from tinysns.runtime.settings import MasterSettings, SettingsError, load
-from tinysns.sns.texts import DIALECTS
 
 MEMBER = '[[members]]\nname = "h1"\nnode = 1\naddress = "127.0.0.1:1"\nslave = "127.0.0.1:2"\n'
 

@@ -14,12 +14,12 @@ from typing import Self
 
 import grpc
 
+from tinysns.course.texts import SPRING2019, Dialect
 from tinysns.domain.writes import Answer, Command
 from tinysns.replication.interface import Listener, NotServing
 from tinysns.runtime.tasks import Tasks
 from tinysns.sns.fanout import Hub
 from tinysns.sns.services import add_services
-from tinysns.sns.texts import SPRING2019, Dialect
 from tinysns.storage.entries import encode_command, stamp
 from tinysns.storage.reader import Reader
 from tinysns.storage.state import StateMachine

@@ -11,6 +11,7 @@ import time
 
 from raftlog import Corrupt, Log, NotFounded
 
+from tinysns.course.texts import DIALECTS
 from tinysns.master import founding
 from tinysns.master.lock import hold_lock
 from tinysns.master.reporting import RouterLinks, SlaveLink
@@ -25,7 +26,6 @@ from tinysns.runtime.settings import MasterSettings
 from tinysns.runtime.tasks import Tasks
 from tinysns.sns.fanout import Hub
 from tinysns.sns.services import Services, add_services
-from tinysns.sns.texts import DIALECTS
 from tinysns.storage.entries import encode_command, stamp
 from tinysns.storage.reader import Reader
 from tinysns.storage.schema import StateError

@@ -1,29 +1,17 @@
-"""What every call of the service does the same way: parse, wait no longer than it may, and fail with a clear error."""
+"""What every call of the service does the same way: wait no longer than it may, and fail with a clear error."""
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
-from typing import Any, TypeVar
+from typing import Any
 
 import grpc
-from google.protobuf.message import DecodeError, Message
 
 from tinysns.domain.names import Refused
 from tinysns.replication.interface import NotServing
 from tinysns.rpc.channels import MAX_MESSAGE_BYTES
-from tinysns.rpc.errors import abort
+from tinysns.rpc.errors import CallFailed, abort
 from tinysns.rpc.raw import Context
-
-M = TypeVar("M", bound=Message)
-
-
-class CallFailed(Exception):
-    """The call ends with this status; `reason` is for programs, str() is the one sentence for people."""
-
-    def __init__(self, code: grpc.StatusCode, reason: str, sentence: str) -> None:
-        super().__init__(sentence)
-        self.code = code
-        self.reason = reason
 
 
 @asynccontextmanager
@@ -49,19 +37,6 @@ async def held(context: Context, hold_seconds: float) -> AsyncIterator[None]:
     except TimeoutError:
         raise NotServing(
             f"no leader could be reached for {hold_seconds:g} s; try again, on another master if you know one"
-        ) from None
-
-
-def parse(kind: type[M], data: bytes) -> M:
-    """The message in these bytes. Raises CallFailed."""
-    try:
-        return kind.FromString(data)
-    except DecodeError:
-        raise CallFailed(
-            grpc.StatusCode.INVALID_ARGUMENT,
-            "BROKEN_MESSAGE",
-            f"what was sent is not a {kind.DESCRIPTOR.full_name} whose texts are valid UTF-8; send UTF-8, with stubs"
-            " made from the service's own proto file",
         ) from None
 
 

@@ -5,23 +5,21 @@ from collections.abc import Awaitable, Callable, Mapping
 
 import grpc
 
+from tinysns.course.interfaces import Interface
+from tinysns.course.streams import BACKLOG_POSTS, opening_user
 from tinysns.domain.names import Refused, check_name
 from tinysns.domain.writes import Follow, Login, Outcome, Unfollow
 from tinysns.replication.interface import NotServing
 from tinysns.rpc.channels import MAX_MESSAGE_BYTES
-from tinysns.rpc.raw import Context, receive
-from tinysns.sns.calls import CallFailed, errors_answered, fitting, held, parse, until_first_ends
+from tinysns.rpc.raw import Context, parse, receive
+from tinysns.sns.calls import errors_answered, fitting, held, until_first_ends
 from tinysns.sns.counters import Counters
 from tinysns.sns.course_posts import PostStream
 from tinysns.sns.course_writes import CourseWrites
-from tinysns.sns.interfaces import Interface
 from tinysns.sns.reads import Reads
 from tinysns.sns.timelines import Timeline, Timelines, unknown_user
 from tinysns.storage.reader import Neighbours
 from tinysns.wire.csce438 import sns_pb2
-
-SET_STREAM = "Set Stream"
-BACKLOG_POSTS = 20
 
 
 class CourseService:
@@ -102,7 +100,7 @@ class CourseService:
 
     async def timeline(self, _: object, context: Context) -> None:
         async with errors_answered(context, definite=True):
-            user = await self._first_message(context)
+            user = opening_user(self._interface, await receive(context))
             with self._timelines.timeline(user) as timeline:
                 async with held(context, self._hold_seconds):
                     await timeline.open()
@@ -110,19 +108,6 @@ class CourseService:
                 async with errors_answered(context, definite=False):
                     posts = PostStream(self._interface, user, context, self._writes)
                     await until_first_ends(posts.read(), posts.submit(), self._send(timeline, context))
-
-    async def _first_message(self, context: Context) -> str:
-        """The user whose timeline it is."""
-        raw = await receive(context)
-        if raw is not None:
-            first = parse(self._interface.message, raw)
-            if first.msg == SET_STREAM:
-                return first.username
-        raise CallFailed(
-            grpc.StatusCode.INVALID_ARGUMENT,
-            "WRONG_FIRST_MESSAGE",
-            f'the first message on a timeline must be {{username, msg: "{SET_STREAM}"}}, without a newline',
-        )
 
     async def _send(self, timeline: Timeline, context: Context) -> None:
         message_of = self._interface.message_of

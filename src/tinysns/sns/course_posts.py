@@ -2,15 +2,14 @@
 
 import asyncio
 
-import grpc
-
-from tinysns.domain.names import MAX_BATCH_BYTES, MAX_TEXT_BYTES, Refused, check_texts
+from tinysns.course.interfaces import Interface
+from tinysns.course.streams import text_of_post
+from tinysns.domain.names import MAX_BATCH_BYTES, MAX_TEXT_BYTES, Refused
 from tinysns.domain.writes import Outcome, Post
 from tinysns.replication.interface import NotServing
+from tinysns.rpc.errors import CallFailed
 from tinysns.rpc.raw import Context, receive
-from tinysns.sns.calls import CallFailed, parse
 from tinysns.sns.course_writes import CourseWrites
-from tinysns.sns.interfaces import Interface
 
 # Of one stream: posts that were read and not yet submitted; all of them fit into one batch by their number.
 _MAX_WAITING_POSTS = 256
@@ -31,7 +30,7 @@ class PostStream:
         failure: CallFailed | Refused | None = None
         try:
             while (raw := await receive(self._context)) is not None:
-                text = self._checked(raw)
+                text = text_of_post(self._interface, self._user, raw)
                 await self._waiting.put(text)  # a full queue ends the reading: gRPC's flow control stops the client
         except (CallFailed, Refused) as e:
             failure = e
@@ -52,16 +51,3 @@ class PostStream:
                 raise NotServing(f"the posts were not taken ({answer.outcome.name}); open the timeline again")
             for _ in texts:
                 self._waiting.task_done()
-
-    def _checked(self, raw: bytes) -> str:
-        """The text as the state holds it."""
-        message = parse(self._interface.message, raw)
-        if message.username != self._user:
-            raise CallFailed(
-                grpc.StatusCode.INVALID_ARGUMENT,
-                "OTHER_USER",
-                f"this stream posts as {self._user}; open another timeline to post as {message.username[:80]!r}",
-            )
-        text = message.msg + self._interface.line_end
-        check_texts((message.msg or text,))  # the limit is that of what was sent; an end that we add is not counted
-        return text

@@ -5,8 +5,9 @@ import grpc
 from tinysns.domain.writes import Answer, Command, Outcome, Write
 from tinysns.replication.interface import Submitter
 from tinysns.rpc.call_id import BadCallId, CallId
+from tinysns.rpc.errors import CallFailed
 from tinysns.rpc.raw import Context
-from tinysns.sns.calls import CallFailed, errors_answered, held
+from tinysns.sns.calls import errors_answered, held
 from tinysns.sns.own_session import OwnSession
 
 

@@ -12,8 +12,9 @@ from tinysns.codec import command_from_wire
 from tinysns.domain.names import Refused
 from tinysns.domain.writes import SESSION_WINDOW, Answer, Command, Outcome
 from tinysns.replication.interface import Submitter
-from tinysns.rpc.raw import Context, receive
-from tinysns.sns.calls import CallFailed, errors_answered, fitting, held, parse, until_first_ends
+from tinysns.rpc.errors import CallFailed
+from tinysns.rpc.raw import Context, parse, receive
+from tinysns.sns.calls import errors_answered, fitting, held, until_first_ends
 from tinysns.sns.counters import Counters
 from tinysns.sns.fanout import Hub
 from tinysns.sns.reads import Reads

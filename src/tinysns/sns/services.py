@@ -5,16 +5,16 @@ from dataclasses import dataclass
 
 import grpc
 
+from tinysns.course.interfaces import MESSENGER_SERVER, sns_service
+from tinysns.course.texts import SPRING2019, Dialect
 from tinysns.replication.interface import Submitter
 from tinysns.runtime.tasks import Tasks
 from tinysns.sns import course, native
 from tinysns.sns.counters import Counters
 from tinysns.sns.course_writes import CourseWrites
 from tinysns.sns.fanout import Hub
-from tinysns.sns.interfaces import MESSENGER_SERVER, sns_service
 from tinysns.sns.own_session import OwnSession
 from tinysns.sns.reads import Reads
-from tinysns.sns.texts import SPRING2019, Dialect
 from tinysns.sns.timelines import Timelines
 from tinysns.storage.reader import Reader
 

@@ -12,8 +12,8 @@ from contextlib import contextmanager
 import grpc
 
 from tinysns.domain.positions import end_of
+from tinysns.rpc.errors import CallFailed
 from tinysns.sns.batches import BATCH_BYTES, Batch, split, weight_bytes
-from tinysns.sns.calls import CallFailed
 from tinysns.sns.counters import Counters
 from tinysns.sns.fanout import Hub, Subscription
 from tinysns.sns.reads import Reads
