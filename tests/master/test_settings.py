@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from tests.master.test_founding import settings
+from tinysns.course.texts import DIALECTS
 from tinysns.master import founding
 from tinysns.master.member import open_member
 from tinysns.runtime.process import CannotStart
 from tinysns.runtime.settings import Consensus, MasterSettings, SettingsError, load
-from tinysns.sns.texts import DIALECTS
 
 MEMBER = '[[members]]\nname = "h1"\nnode = 1\naddress = "127.0.0.1:1"\nslave = "127.0.0.1:2"\npeers = "127.0.0.1:3"\n'
 

@@ -7,9 +7,9 @@ import pytest
 
 from tests.course_replies import CASES, REPLIES, Case
 from tests.sns.support import Member, failure, members, until
+from tinysns.course.texts import DIALECTS, SPRING2019
 from tinysns.rpc.errors import info
 from tinysns.sns import course
-from tinysns.sns.texts import DIALECTS, SPRING2019
 from tinysns.wire.csce438.sns_pb2 import Request
 from tinysns.wire.hw2 import messenger_pb2
 

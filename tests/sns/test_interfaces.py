@@ -1,8 +1,8 @@
 """A post is serialised once for each interface, however many timelines it goes to."""
 
+from tinysns.course.interfaces import MESSENGER_SERVER, sns_service
+from tinysns.course.texts import SPRING2019
 from tinysns.sns.batches import Batch
-from tinysns.sns.interfaces import MESSENGER_SERVER, sns_service
-from tinysns.sns.texts import SPRING2019
 from tinysns.storage.reader import StoredPost
 
 SNS_SERVICE = sns_service(SPRING2019)

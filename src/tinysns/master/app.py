@@ -10,6 +10,7 @@ import time
 
 import raftnode
 
+from tinysns.course.texts import DIALECTS
 from tinysns.master import founding
 from tinysns.master.heartbeats import Heartbeats
 from tinysns.master.lock import hold_lock
@@ -25,7 +26,6 @@ from tinysns.runtime.settings import MasterSettings
 from tinysns.runtime.tasks import Tasks
 from tinysns.sns.fanout import Hub
 from tinysns.sns.services import Services, add_services
-from tinysns.sns.texts import DIALECTS
 from tinysns.storage.reader import Reader
 from tinysns.storage.state import StateMachine
 from tinysns.wire.v1 import master_pb2 as pb
@@ -90,6 +90,7 @@ class Master:
             replica,
             reader,
             Hub(),
+            self._tasks,
             random_session,
             hold_seconds=settings.hold_seconds,
             dialect=DIALECTS[settings.dialect],

@@ -96,6 +96,12 @@ class Replica:
             raise NotServing(self._refusal)
         await self._reads.wait()
 
+    async def serving(self, *, writes: bool = False) -> None:
+        while self._refusal or (writes and self._problems.disk):
+            if self._problems.stopping:
+                raise NotServing(self._refusal)
+            await self.next_change()
+
     def add_listener(self, listener: Listener) -> None:
         self._listeners.append(listener)
 

@@ -3,12 +3,12 @@
 import time
 from random import Random
 
-from tinysns.routing.relay import Relay
+from tinysns.routing.proxy import Proxy
 from tinysns.routing.servicer import ObituaryService, RouterService, Routing, Self
 from tinysns.rpc.call_id import random_session
 from tinysns.rpc.channels import SMALL_WINDOWS
 from tinysns.rpc.server import Server
-from tinysns.runtime.settings import RoutingSettings
+from tinysns.runtime.settings import PROXY, RoutingSettings
 from tinysns.runtime.tasks import Tasks
 from tinysns.wire.v1 import router_pb2, router_pb2_grpc, slave_pb2, slave_pb2_grpc
 
@@ -27,23 +27,24 @@ class RoutingServer:
 
     def __init__(self, name: str, routers: tuple[str, ...], settings: RoutingSettings, tasks: Tasks) -> None:
         self._settings, self._tasks = settings, tasks
-        me = Self(name, routers, settings.policy, time.time_ns())
+        proxy = settings.listen if settings.course_clients == PROXY else ""
+        me = Self(name, routers, settings.policy, time.time_ns(), proxy)
         self._routing = Routing(me, settings.silence_seconds, Random(settings.seed))
-        self._server = Server(SMALL_WINDOWS)  # of the relay
+        self._server = Server(SMALL_WINDOWS)  # of the proxy
         router_pb2_grpc.add_RouterServicer_to_server(RouterService(self._routing), self._server.grpc)
         obituaries = ObituaryService(self._routing.table.died)
         slave_pb2_grpc.add_ObituariesServicer_to_server(obituaries, self._server.grpc)
-        self._relay = Relay(self._routing, tasks, settings.hold_seconds, random_session)
-        self._server.grpc.add_generic_rpc_handlers(self._relay.handlers())
+        self._proxy = Proxy(self._routing, tasks, settings.hold_seconds, random_session)
+        self._server.grpc.add_generic_rpc_handlers(self._proxy.handlers())
 
     async def start(self) -> None:
         """Returns once it answers. Raises PortInUse."""
-        await self._server.start([self._settings.listen], (*_OWN_SERVICES, *self._relay.names))
-        self._relay.start()
+        await self._server.start([self._settings.listen], (*_OWN_SERVICES, *self._proxy.names))
+        self._proxy.start()
         self._tasks.start("silence", self._routing.watch_silence())
         await self._server.set_serving(True)
 
     async def stop(self) -> None:
         """Ends what clients wait for here, too; the tasks are their owner's to stop."""
-        self._relay.close()
+        await self._proxy.close()
         await self._server.stop(_DRAIN_SECONDS)

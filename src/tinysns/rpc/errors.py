@@ -15,6 +15,15 @@ DOMAIN = "tinysns"
 DEFINITE, INDEFINITE = "definite", "indefinite"
 
 
+class CallFailed(Exception):
+    """The call ends with this status; `reason` is for programs, str() is the one sentence for people."""
+
+    def __init__(self, code: grpc.StatusCode, reason: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.code = code
+        self.reason = reason
+
+
 async def abort(
     context: "grpc.aio.ServicerContext[Any, Any]",
     code: grpc.StatusCode,

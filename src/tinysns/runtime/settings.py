@@ -14,6 +14,9 @@ from pydantic.dataclasses import dataclass
 
 T = TypeVar("T")
 
+PROXY, MASTER = "proxy", "master"
+"""Values of RoutingSettings.course_clients."""
+
 _STRICT = ConfigDict(extra="forbid", frozen=True)
 
 
@@ -102,12 +105,17 @@ class RoutingSettings:
     # A master that says nothing for so long is not offered to clients. It speaks each 0.4 s; one that is only slow is
     # not worth a detour, and one that hangs costs a client one try.
     silence_seconds: float = 1.5
-    hold_seconds: float = 10.0  # how long a relayed call without a deadline waits for a master
+    # Where GetAvailable sends clients of the course: to the proxy of the router that was asked, whose streams outlive
+    # masters, or "master": to the Available master, one hop less, until that dies.
+    course_clients: str = PROXY
+    hold_seconds: float = 10.0  # how long a call without a deadline, passed on by the proxy, waits for a master
     seed: int | None = None  # of the choice between masters that are equally loaded; none: another one at each start
 
     def __post_init__(self) -> None:
         if self.policy not in ("available", "balanced"):
             raise ValueError(f"policy is 'available' or 'balanced', not {self.policy!r}")
+        if self.course_clients not in (PROXY, MASTER):
+            raise ValueError(f"course_clients is 'proxy' or 'master', not {self.course_clients!r}")
 
 
 @dataclass(config=_STRICT)

@@ -1,29 +1,17 @@
-"""What every call of the service does the same way: parse, wait no longer than it may, and fail with a clear error."""
+"""What every call of the service does the same way: wait no longer than it may, and fail with a clear error."""
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
-from typing import Any, TypeVar
+from typing import Any
 
 import grpc
-from google.protobuf.message import DecodeError, Message
 
 from tinysns.domain.names import Refused
 from tinysns.replication.interface import NotServing, Overloaded
 from tinysns.rpc.channels import MAX_MESSAGE_BYTES
-from tinysns.rpc.errors import abort
+from tinysns.rpc.errors import CallFailed, abort
 from tinysns.rpc.raw import Context
-
-M = TypeVar("M", bound=Message)
-
-
-class CallFailed(Exception):
-    """The call ends with this status; `reason` is for programs, str() is the one sentence for people."""
-
-    def __init__(self, code: grpc.StatusCode, reason: str, sentence: str) -> None:
-        super().__init__(sentence)
-        self.code = code
-        self.reason = reason
 
 
 @asynccontextmanager
@@ -62,19 +50,6 @@ def held_for(seconds: float) -> NotServing:
     return NotServing(f"no leader could be reached for {seconds:g} s; try again, on another master if you know one")
 
 
-def parse(kind: type[M], data: bytes) -> M:
-    """The message in these bytes. Raises CallFailed."""
-    try:
-        return kind.FromString(data)
-    except DecodeError:
-        raise CallFailed(
-            grpc.StatusCode.INVALID_ARGUMENT,
-            "BROKEN_MESSAGE",
-            f"what was sent is not a {kind.DESCRIPTOR.full_name} whose texts are valid UTF-8; send UTF-8, with stubs"
-            " made from the service's own proto file",
-        ) from None
-
-
 def fitting(answer: bytes | None) -> bytes:
     """The answer itself. Raises CallFailed if it is None or longer than a message may be."""
     if answer is None or len(answer) > MAX_MESSAGE_BYTES:
@@ -85,6 +60,16 @@ def fitting(answer: bytes | None) -> bytes:
             " for this call; read them from the state of a master",
         )
     return answer
+
+
+async def until_first_fails(*work: Coroutine[Any, Any, None]) -> None:
+    """Runs all of these at once to their ends, or until one of them raises; the others have ended then, too."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            for coroutine in work:
+                group.create_task(coroutine)
+    except ExceptionGroup as errors:
+        raise errors.exceptions[0] from None
 
 
 async def until_first_ends(*work: Coroutine[Any, Any, None]) -> None:

@@ -5,15 +5,16 @@ from dataclasses import dataclass
 
 import grpc
 
+from tinysns.course.interfaces import MESSENGER_SERVER, sns_service
+from tinysns.course.texts import SPRING2019, Dialect
 from tinysns.replication.interface import Submitter
+from tinysns.runtime.tasks import Tasks
 from tinysns.sns import course, native
 from tinysns.sns.counters import Counters
 from tinysns.sns.course_writes import CourseWrites
 from tinysns.sns.fanout import Hub
-from tinysns.sns.interfaces import MESSENGER_SERVER, sns_service
 from tinysns.sns.own_session import OwnSession
 from tinysns.sns.reads import Reads
-from tinysns.sns.texts import SPRING2019, Dialect
 from tinysns.sns.timelines import Timelines
 from tinysns.storage.reader import Reader
 
@@ -37,6 +38,7 @@ def add_services(
     submitter: Submitter,
     reader: Reader,
     hub: Hub,
+    tasks: Tasks,
     new_session: Callable[[], int],
     *,
     hold_seconds: float = 10.0,
@@ -51,9 +53,9 @@ def add_services(
     reads = Reads(reader, submitter, counters)
     timelines = Timelines(hub, reads, counters)
     submitter.add_listener(hub)
-    writes = CourseWrites(submitter, OwnSession(submitter, new_session), hold_seconds)
+    writes = CourseWrites(submitter, OwnSession(submitter, new_session), new_session, hold_seconds)
     own = native.NativeService(submitter, hub, reads, timelines, counters, hold_seconds)
     interfaces = (sns_service(dialect), MESSENGER_SERVER)
-    courses = [course.CourseService(i, writes, reads, timelines, counters, hold_seconds) for i in interfaces]
+    courses = [course.CourseService(i, writes, reads, timelines, counters, tasks, hold_seconds) for i in interfaces]
     server.add_generic_rpc_handlers((own.handlers(), *(c.handlers() for c in courses)))
     return Services((native.SERVICE, *(i.service for i in interfaces)), counters, reads)

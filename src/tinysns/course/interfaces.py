@@ -1,14 +1,40 @@
-"""What the interfaces of the course call the same things: all that tells one from another, for course.py to serve."""
+"""What the interfaces of the course call the same things: all that tells one from another."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from google.protobuf.message import Message
 
-from tinysns.sns.texts import MESSENGER, Dialect
-from tinysns.storage.reader import Lists, StoredPost
+from tinysns.course.texts import MESSENGER, Dialect
 from tinysns.wire.csce438 import sns_pb2
 from tinysns.wire.hw2 import messenger_pb2
+
+
+class Post(Protocol):
+    """What a message needs of a post."""
+
+    @property
+    def author(self) -> str: ...
+
+    @property
+    def text(self) -> str: ...
+
+    @property
+    def time_unix_ns(self) -> int: ...
+
+
+class Lists(Protocol):
+    """What an answer to List needs: sorted names; `followers` has the user itself, `following` has not."""
+
+    @property
+    def users(self) -> Sequence[str]: ...
+
+    @property
+    def followers(self) -> Sequence[str]: ...
+
+    @property
+    def following(self) -> Sequence[str]: ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,7 +57,7 @@ class Interface:
     """what ends a post in the state, and is not in the messages of this interface"""
     texts: Dialect
 
-    def message_of(self, post: StoredPost) -> bytes:
+    def message_of(self, post: Post) -> bytes:
         """A serialised message."""
         message = self.message(username=post.author, msg=post.text.removesuffix(self.line_end))
         message.timestamp.FromNanoseconds(post.time_unix_ns)
