@@ -215,12 +215,13 @@ async def test_a_wrong_beginning_is_refused_with_words(world: World, text: str |
     assert "Set Stream" in error.details()
 
 
-async def test_an_unknown_user_is_refused_with_the_words_of_the_master(world: World) -> None:
-    nobody = world.timeline("nobody")
+@pytest.mark.parametrize("name", ["nobody", "no name!"])
+async def test_an_unknown_user_is_refused_with_words_and_posts_nothing(world: World, name: str) -> None:
+    nobody = world.timeline(name)
     await nobody.say("Set Stream", "a post\n")
     error = await nobody.failure()
     assert error.code() is grpc.StatusCode.NOT_FOUND
-    assert "'nobody'" in error.details()
+    assert repr(name) in error.details()
     assert world.posted == []
 
 

@@ -18,13 +18,13 @@ from tinysns.rpc.errors import CallFailed
 
 MAX_HELD_POSTS = 256
 MAX_HELD_BYTES = 1024 * 1024  # also what one write may have
-# Writes on the way. One more than one, so that the service has the next when it has done the last; what comes
-# meanwhile is packed into one.
-_MOST_WRITES = 1
 
 
 class HeldPosts:
-    """`new_session` is called with the first post: most streams only listen."""
+    """One write is under way at a time, and what comes meanwhile becomes the next one.
+
+    `new_session` is called with the first post: most streams only listen.
+    """
 
     def __init__(self, user: str, new_session: Callable[[], Session]) -> None:
         self._user = user
@@ -32,11 +32,11 @@ class HeldPosts:
         self._session: Session | None = None
         self._waiting: list[str] = []
         self._waiting_bytes = 0
-        self._writes = 0
+        self._writing = False
         self._held_posts = 0
         self._held_bytes = 0
         self._changed = asyncio.Event()
-        self._failure: Exception | None = None
+        self._failure: BaseException | None = None
 
     @property
     def held(self) -> int:
@@ -56,7 +56,7 @@ class HeldPosts:
         self._write()
 
     async def stored(self) -> None:
-        """Returns once all are. Raises CallFailed if the service does not know the user, SnsError if it was closed."""
+        """Returns once all are. Raises CallFailed if nobody has that name, SnsError if it was closed or cannot be written."""
         while self._failure is None and self._held_posts:
             await self._change()
         self._raise_failure()
@@ -78,7 +78,7 @@ class HeldPosts:
             raise self._failure
 
     def _write(self) -> None:
-        if not self._waiting or self._writes == _MOST_WRITES:
+        if not self._waiting or self._writing:
             return
         if self._session is None:
             self._session = self._new_session()
@@ -87,12 +87,12 @@ class HeldPosts:
         answer.add_done_callback(written)
         self._waiting.clear()
         self._waiting_bytes = 0
-        self._writes += 1
+        self._writing = True
 
     def _written(self, posts: int, size: int, answer: "asyncio.Future[Answer]") -> None:
-        self._writes -= 1
+        self._writing = False
         if (error := answer.exception()) is not None:
-            self._failure = self._failure or error  # type: ignore[assignment]  # futures of a session have Exceptions
+            self._failure = error
         elif answer.result().outcome is not Outcome.DONE:
             sentence = f"there is no user {self._user[:80]!r}; log in with that name first"
             self._failure = CallFailed(grpc.StatusCode.NOT_FOUND, "UNKNOWN_USER", sentence)
