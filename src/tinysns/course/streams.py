@@ -14,8 +14,8 @@ BACKLOG_POSTS = 20
 def opening_user(interface: Interface, raw: bytes | None) -> str:
     """The user whose timeline the first message opens, whatever it says: it is never a post.
 
-    Clients of the course say "Set Stream", "INIT", "conn-establish", nothing and much else; all of them give their user.
-    `raw`: None if there was no message. Raises CallFailed.
+    Clients of the course say "Set Stream", "INIT", "conn-establish", nothing and much else; all of them give their
+    user. `raw`: None if there was no message. Raises CallFailed.
     """
     if raw is not None:
         return parse(interface.message, raw).username

@@ -17,6 +17,8 @@ import grpc
 
 from tinysns.client.masters import Masters
 from tinysns.client.routes import decode
+from tinysns.course.interfaces import interfaces
+from tinysns.course.texts import SPRING2019
 from tinysns.routing.relay_calls import UnaryRelay
 from tinysns.routing.relay_sessions import CallIds
 from tinysns.routing.relay_streams import StreamRelay
@@ -24,8 +26,6 @@ from tinysns.routing.servicer import Routing
 from tinysns.rpc.channels import SMALL_WINDOWS
 from tinysns.rpc.raw import Context
 from tinysns.runtime.tasks import Tasks
-from tinysns.wire.csce438 import sns_pb2
-from tinysns.wire.hw2 import messenger_pb2
 
 
 class _Kind(Enum):
@@ -35,21 +35,12 @@ class _Kind(Enum):
 
 
 _SERVICES = {
-    sns_pb2.DESCRIPTOR.services_by_name["SNSService"].full_name: {
-        "Login": _Kind.WRITE,
-        "List": _Kind.READ,
-        "Follow": _Kind.WRITE,
-        "UnFollow": _Kind.WRITE,
-        "Timeline": _Kind.STREAM,
-        "GetFollowerInfo": _Kind.READ,
-    },
-    messenger_pb2.DESCRIPTOR.services_by_name["MessengerServer"].full_name: {
-        "Login": _Kind.WRITE,
-        "Join": _Kind.WRITE,
-        "Leave": _Kind.WRITE,
-        "List": _Kind.READ,
-        "Chat": _Kind.STREAM,
-    },
+    interface.service: {
+        **dict.fromkeys(interface.reads, _Kind.READ),
+        **dict.fromkeys(interface.writes, _Kind.WRITE),
+        interface.timeline: _Kind.STREAM,
+    }
+    for interface in interfaces(SPRING2019)  # in whatever words: the masters speak them
 }
 
 # Of a health check. A doubted link that fails it is closed with all streams on it, so this is longer than a busy master

@@ -14,6 +14,9 @@ from pydantic.dataclasses import dataclass
 
 T = TypeVar("T")
 
+DIALECTS = ("spring2019", "spring2020", "fall2022", "fall2023", "hw2")
+"""The names of those in course/texts.py that can be chosen; a test compares the two."""
+
 _STRICT = ConfigDict(extra="forbid", frozen=True)
 
 
@@ -56,7 +59,7 @@ class MasterSettings:
     routers: tuple[str, ...]
     hold_seconds: float = 10.0  # how long a call without a deadline waits for a leader
     reserve_mb: int = 64  # less free space than this: hand leadership over
-    dialect: str = "spring2019"  # or "fall2022": the texts that clients of csce438.SNSService compare replies with
+    dialect: str = "spring2019"  # one of DIALECTS: the texts that clients of csce438.SNSService compare replies with
     consensus: Consensus = field(default_factory=Consensus)
 
     @property
@@ -66,8 +69,8 @@ class MasterSettings:
 
     def __post_init__(self) -> None:
         _check_members(self.name, self.members)
-        if self.dialect not in ("spring2019", "fall2022"):
-            raise ValueError(f"dialect is 'spring2019' or 'fall2022', not {self.dialect!r}")
+        if self.dialect not in DIALECTS:
+            raise ValueError(f"dialect is one of {', '.join(DIALECTS)}, not {self.dialect!r}")
 
 
 @dataclass(config=_STRICT, kw_only=True)
@@ -76,6 +79,7 @@ class RoutingSettings:
 
     listen: str
     policy: str = "available"  # or "balanced"
+    course_clients: str = "proxy"  # or "master": what clients of the course that ask for a server are sent to
     # A master that says nothing for so long is not offered to clients. It speaks each 0.4 s; one that is only slow is
     # not worth a detour, and one that hangs costs a client one try.
     silence_seconds: float = 1.5
@@ -85,6 +89,8 @@ class RoutingSettings:
     def __post_init__(self) -> None:
         if self.policy not in ("available", "balanced"):
             raise ValueError(f"policy is 'available' or 'balanced', not {self.policy!r}")
+        if self.course_clients not in ("proxy", "master"):
+            raise ValueError(f"course_clients is 'proxy' or 'master', not {self.course_clients!r}")
 
 
 @dataclass(config=_STRICT)
