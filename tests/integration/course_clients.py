@@ -5,6 +5,7 @@ descriptors of their own, because those of the service, loaded by other tests of
 """
 
 import asyncio
+import contextlib
 import functools
 import subprocess
 import sys
@@ -99,14 +100,12 @@ class User:
         finally:
             stream.call.cancel()
 
-    async def post(self, *lines: str) -> None:
-        """Enters timeline mode, posts, and leaves in order; returns when all are stored."""
-        async with self.timeline() as stream:
+    async def post(self, *lines: str, seen_by: "User") -> None:
+        """Enters timeline mode, posts, and leaves once a follower has seen the last line, which is a new one."""
+        async with seen_by.timeline() as follower, self.timeline() as stream:
             await stream.type(*lines)
-            await stream.call.done_writing()
-            async with asyncio.timeout(CALL_SECONDS):
-                async for _ in stream.call:
-                    pass
+            while (self.name, lines[-1]) not in await follower.read(1):
+                pass
 
     def _path(self, method: str) -> str:
         return f"/{self.interface.package}.{self.interface.service}/{method}"
@@ -126,6 +125,14 @@ class Stream:
         """Posts lines as the interactive client does."""
         for line in lines:
             await self.write(line + self._user.interface.line_end)
+
+    async def type_blindly(self, *lines: str, pause_seconds: float = 0.0) -> None:
+        """The same as many clients of the course do it: what becomes of a write, or of the stream, they do not see."""
+        for line in lines:
+            with contextlib.suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError):
+                await self.type(line)
+            if pause_seconds:
+                await asyncio.sleep(pause_seconds)
 
     async def read(self, count: int) -> list[tuple[str, str]]:
         """(author, line without its end) of the next posts; each has a time."""

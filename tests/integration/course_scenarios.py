@@ -46,9 +46,9 @@ async def backlog(interface: Interface, address: str, prefix: str) -> None:
     names = [prefix + name for name in ("author", "early", "late")]
     async with users(interface, address, *names) as (author, early, late):
         await early.follow(author.name)
-        await author.post(*(f"p{i}" for i in range(25)))
+        await author.post(*(f"p{i}" for i in range(25)), seen_by=early)
         await late.follow(author.name)
-        await author.post("p25", "p26", "p27")
+        await author.post("p25", "p26", "p27", seen_by=early)
         async with early.timeline() as seen_early, late.timeline() as seen_late, author.timeline() as own:
             assert await seen_early.read(BACKLOG_POSTS) == [(author.name, f"p{i}") for i in range(27, 7, -1)]
             assert await seen_late.read(3) == [(author.name, f"p{i}") for i in (27, 26, 25)]
@@ -93,7 +93,7 @@ async def two_interfaces(first: str, second: str, prefix: str) -> None:
         everybody, joined = await old.list()
         assert {new_name, old_name} <= set(everybody)
         assert joined == sorted((new_name, old_name))
-        await new.post("before")
+        await new.post("before", seen_by=old)
         async with new.timeline() as newer, old.timeline() as older:
             assert await older.read(1) == [(new_name, "before")]
             await newer.type("hello")
@@ -122,7 +122,7 @@ async def refusals(interface: Interface, address: str, prefix: str) -> None:
             await stream.type("before")
             await stream.write("as somebody else", bob.name)
             await _ends(stream.failure(), grpc.StatusCode.INVALID_ARGUMENT, ann.name, bob.name)
-            await ann.post("after")
+            await ann.post("after", seen_by=bob)
             assert await reader.read(2) == [(ann.name, "before"), (ann.name, "after")]
 
 
@@ -147,7 +147,7 @@ async def limits(interface: Interface, address: str, prefix: str) -> None:
             assert await seen.read(2) == [(longest, "x" * room), (longest, "ä" * (room // 2))]
             await stream.type("x" * 65_537)
             await _ends(stream.failure(), grpc.StatusCode.INVALID_ARGUMENT, "1 to 65536 bytes")
-            await author.post("goes on")
+            await author.post("goes on", seen_by=reader)
             assert await seen.read(1) == [(longest, "goes on")]
 
 
@@ -156,11 +156,11 @@ async def before_a_restart(interface: Interface, address: str, prefix: str) -> N
     names = [prefix + name for name in ("author", "early", "late")]
     async with users(interface, address, *names) as (author, early, late):
         await early.follow(author.name)
-        await author.post(*(f"p{i}" for i in range(22)))
+        await author.post(*(f"p{i}" for i in range(22)), seen_by=early)
         await late.follow(author.name)
         await late.follow(early.name)
         await late.unfollow(early.name)
-        await author.post("p22")
+        await author.post("p22", seen_by=early)
 
 
 async def after_a_restart(interface: Interface, dialect: str, address: str, prefix: str) -> None:
@@ -174,7 +174,7 @@ async def after_a_restart(interface: Interface, dialect: str, address: str, pref
     async with early.timeline() as seen_early, late.timeline() as seen_late:
         assert await seen_early.read(BACKLOG_POSTS) == [(author.name, f"p{i}") for i in range(22, 2, -1)]
         assert await seen_late.read(1) == [(author.name, "p22")]
-        await author.post("again")
+        await author.post("again", seen_by=early)
         assert await seen_early.read(1) == await seen_late.read(1) == [(author.name, "again")]
     for user in (author, early, late):
         await user.close()

@@ -105,7 +105,8 @@ async def test_users_of_all_families_see_each_other(shared: Service) -> None:
             (reader,) = await stack.enter_async_context(users(family.interface, shared.router, f"reader{number}"))
             await reader.follow(author.name)
             readings.append(await stack.enter_async_context(reader.timeline()))
-        await author.post("to all")
+        writing = await stack.enter_async_context(author.timeline())
+        await writing.type("to all")
         for reading in readings:
             assert await reading.read(1) == [(author.name, "to all")]
 

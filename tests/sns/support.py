@@ -81,6 +81,7 @@ class LocalSubmitter:
         self._waiters: dict[tuple[int, int], list[asyncio.Future[Answer]]] = {}
         self._barriers: list[tuple[int, asyncio.Future[None]]] = []
         self._moved = asyncio.Event()
+        self._changed = asyncio.Event()
         self.applied_index = 0
         self.refusal = ""
         self.stopped = False  # applies nothing meanwhile
@@ -109,6 +110,11 @@ class LocalSubmitter:
     def wake(self) -> None:
         self._moved.set()
 
+    @property
+    def waits(self) -> int:
+        """How many commands somebody waits for."""
+        return len(self._waiters)
+
     def stop_applying(self) -> None:
         self.stopped = True
 
@@ -119,6 +125,8 @@ class LocalSubmitter:
     def refuse(self, sentence: str) -> None:
         """Stops serving; an empty sentence: serves again."""
         self.refusal = sentence
+        self._changed.set()
+        self._changed = asyncio.Event()
         if sentence:
             waiters = [w for ws in self._waiters.values() for w in ws] + [b for _, b in self._barriers]
             self._waiters.clear()
@@ -128,6 +136,10 @@ class LocalSubmitter:
                     waiter.set_exception(NotServing(sentence))
             for listener in self._listeners:
                 listener.refusing(sentence)
+
+    async def serving(self, *, writes: bool = False) -> None:
+        while self.refusal:
+            await self._changed.wait()
 
     async def install(self, source: StateMachine, copy: Path) -> None:
         """Replaces the state by a copy of another member's."""
@@ -238,14 +250,12 @@ class Member:
             await self.course.UnFollow(course_pb2.Request(username=user, arguments=[target]), timeout=10)
 
     async def post(self, user: str, *texts: str) -> None:
-        """Returns when all are stored."""
-        call = self.course.Timeline(timeout=10)
-        await call.write(course_pb2.Message(username=user, msg="Set Stream"))
+        """Returns when all are stored, which a client of the course cannot know: by our own interface."""
+        writer = Writer(self, self.rng.getrandbits(64) | 1)
         for text in texts:
-            await call.write(course_pb2.Message(username=user, msg=text))
-        await call.done_writing()
-        async for _ in call:
-            pass
+            await writer.post(user, [text])
+        await writer.answers(len(texts))
+        await writer.end()
 
 
 @contextlib.asynccontextmanager

@@ -102,15 +102,14 @@ async def test_a_timeline_without_a_deadline_opens_or_says_that_it_cannot(tmp_pa
             assert await reader.read(1) == ["live\n"]
 
 
-async def test_a_post_for_which_there_is_no_leader_ends_the_stream_and_is_stored_once_there_is(tmp_path: Path) -> None:
+async def test_a_post_for_which_there_is_no_leader_waits_for_one(tmp_path: Path) -> None:
     async with members(tmp_path, hold_seconds=HOLD_SECONDS) as (master,):
         await master.login("ann", "bob")
         await master.follow("bob", "ann")
-        async with CourseTimeline(master, "ann", timeout=None) as ann:
+        async with CourseTimeline(master, "ann", timeout=None) as ann, CourseTimeline(master, "bob") as bob:
             master.submitter.stop_applying()
             await ann.say("held\n")
-            error = await failure(ann.call)
-        assert (error.code(), info(error)) == (grpc.StatusCode.UNAVAILABLE, ("NOT_SERVING", False))
-        master.submitter.go_on()
-        async with CourseTimeline(master, "bob") as bob:
-            assert await bob.read(1) == ["held\n"]
+            await asyncio.sleep(2 * HOLD_SECONDS)
+            master.submitter.go_on()
+            await ann.say("live\n")
+            assert await bob.read(2) == ["held\n", "live\n"]

@@ -140,18 +140,54 @@ async def test_more_posts_than_may_wait_arrive_in_order(master: Member) -> None:
         assert await reader.read(1000) == texts
 
 
-async def test_open_streams_are_counted_and_end_when_the_master_stops_serving(master: Member) -> None:
+async def test_a_master_that_does_not_serve_holds_its_streams_and_goes_on_without_a_gap_or_a_double(
+    master: Member,
+) -> None:
     await master.login("author", "reader")
     await master.follow("reader", "author")
+    await master.post("author", "old\n")
     async with CourseTimeline(master, "reader") as reader, CourseTimeline(master, "author") as author:
         assert master.counters.open_streams == 2
-        await author.say("one\n")
-        assert await reader.read(1) == ["one\n"]
-        assert master.counters.posts_delivered == 1
-        master.submitter.refuse("the disk has stalled")
-        for stream in (reader, author):
-            error = await failure(stream.call)
-            assert (error.code(), error.details()) == (grpc.StatusCode.UNAVAILABLE, "the disk has stalled")
+        assert await reader.read(1) == ["old\n"]
+        for n in range(3):
+            master.submitter.stop_applying()
+            await author.say(f"{n} in doubt\n")
+            await until(lambda: master.submitter.waits, "it was submitted")
+            master.submitter.refuse("the disk has stalled")
+            master.submitter.go_on()
+            await author.say(f"{n} held\n")
+            await asyncio.sleep(0.02)
+            master.submitter.refuse("")
+            assert await reader.read(2) == [f"{n} in doubt\n", f"{n} held\n"]
     # Clients hear of the end before the handlers have ended.
     await until(lambda: master.counters.open_streams == 0, "all streams have ended")
     assert master.hub.subscriptions == 0
+
+
+async def test_a_client_that_has_ended_its_side_reads_on(master: Member) -> None:
+    await master.login("author", "reader")
+    await master.follow("reader", "author")
+    await master.follow("author", "reader")
+    await master.post("author", *(f"p{i}\n" for i in range(25)))
+    async with CourseTimeline(master, "reader") as reader, CourseTimeline(master, "author") as author:
+        await reader.say("my last one\n")
+        await reader.call.done_writing()
+        assert await author.read(1) == ["my last one\n"]
+        assert await reader.read(20) == [f"p{i}\n" for i in range(24, 4, -1)]
+        await author.say("live\n")
+        assert await reader.read(1) == ["live\n"]
+
+
+async def test_what_was_read_from_a_client_that_hangs_up_is_stored(master: Member) -> None:
+    await master.login("author", "reader")
+    await master.follow("reader", "author")
+    async with CourseTimeline(master, "reader") as reader:
+        async with CourseTimeline(master, "author") as author:
+            master.submitter.stop_applying()
+            await author.say("one\n")
+            await until(lambda: master.submitter.waits, "the first is under way")
+            await author.say("two\n")
+            await asyncio.sleep(0.05)
+        await until(lambda: master.counters.open_streams == 1, "the author has gone")
+        master.submitter.go_on()
+        assert await reader.read(2) == ["one\n", "two\n"]

@@ -16,13 +16,21 @@ _ADVANTAGE_SECONDS = 0.02  # how much sooner than those that are waited for anot
 class Masters:
     """All masters that a route ever named. One that is not in the newest route may still live: it comes last.
 
-    `options`: of the channels to them.
+    `options`: of the channels to them. `primary`: gives where one more timeline belongs under `balanced`, for who knows
+    better than the route.
     """
 
-    def __init__(self, tasks: Tasks, answer_seconds: float, options: Options = ()) -> None:
+    def __init__(
+        self,
+        tasks: Tasks,
+        answer_seconds: float,
+        options: Options = (),
+        primary: Callable[[], str] | None = None,
+    ) -> None:
         self._tasks = tasks
         self._answer_seconds = answer_seconds
         self._options = options
+        self._primary = primary
         self._links: dict[str, Link] = {}
         self._listeners: set[Callable[[], None]] = set()
         self._changed = asyncio.Event()
@@ -91,7 +99,16 @@ class Masters:
         if not self.balanced or only:
             return ready[0]
         elsewhere = [link for link in ready if link.address != leave] or ready
+        if self._primary is not None:
+            address = self._primary()
+            return next((link for link in elsewhere if link.address == address), elsewhere[0])
         return min(elsewhere, key=lambda link: link.timelines)
+
+    def doubt_timelines(self) -> None:
+        """Has all masters that carry timelines answer a health check: who waits for posts does not hear a silence."""
+        for link in self._links.values():
+            if link.timelines:
+                link.doubt()
 
     @property
     def balanced(self) -> bool:

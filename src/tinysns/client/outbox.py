@@ -37,10 +37,15 @@ class Item:
 
 
 class Outbox:
-    """`new_session` gives a random session id that is not 0."""
+    """`new_session` gives a random session id that is not 0.
 
-    def __init__(self, new_session: Callable[[], int]) -> None:
+    `insists`: what the service says it has forgotten is written again in a new session. For who has nobody to ask what
+    to do then; a write could be done twice if a session's whole lifetime passed between two tries of it.
+    """
+
+    def __init__(self, new_session: Callable[[], int], *, insists: bool = False) -> None:
         self._new_session = new_session
+        self._insists = insists
         self.session = new_session()
         self._number = 0  # the last one given
         self._waiting: deque[Item] = deque()
@@ -141,6 +146,8 @@ class Outbox:
         return Next.NEW_STREAM
 
     def _start_session(self, keep: list[Item], error: SnsError | None) -> None:
+        if self._insists:
+            keep = list(self._on_the_way.values())
         for item in self._on_the_way.values():
             if error is not None and item not in keep:
                 _fail(item, error)

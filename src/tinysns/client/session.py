@@ -9,12 +9,13 @@ A master holds requests through an election, so a second submit there is no harm
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Sequence
+import math
+from collections.abc import Iterable, Sequence
 from enum import Enum, auto
 
 import grpc
 
-from tinysns.client import calls, codec
+from tinysns.client import codec
 from tinysns.client.errors import Definite, Unreachable, refusal
 from tinysns.client.flow import Flow, packed
 from tinysns.client.limits import Limits
@@ -22,13 +23,10 @@ from tinysns.client.links import Link, cancelled_from_outside
 from tinysns.client.masters import Masters, Pace
 from tinysns.client.outbox import Item, Next, Outbox
 from tinysns.client.waits import Waits
-from tinysns.codec import command_to_wire
+from tinysns.client.writing import WriteStream
 from tinysns.domain.names import Refused
-from tinysns.domain.writes import SESSION_WINDOW, Answer, Command, Follow, Login, Post, Unfollow, Write, check_write
+from tinysns.domain.writes import SESSION_WINDOW, Answer, Follow, Login, Post, Unfollow, Write, check_write
 from tinysns.runtime.tasks import Tasks
-from tinysns.wire.v1 import sns_pb2
-
-_BLOCKED_SECONDS = 0.01  # a write that does not have to wait takes microseconds
 
 
 class _End(Enum):
@@ -40,10 +38,22 @@ class _End(Enum):
 
 
 class Session:
-    """Made by Client.session(). Writes take effect in the order of the calls. Belongs to one event loop."""
+    """Made by Client.session(). Writes take effect in the order of the calls. Belongs to one event loop.
+
+    `rests`: when there is nothing to write for `Limits.try_seconds`, its stream ends until there is something again.
+    For who has thousands of sessions that are hardly used.
+    """
 
     def __init__(
-        self, masters: Masters, tasks: Tasks, limits: Limits, waits: Waits, outbox: Outbox, window: int
+        self,
+        masters: Masters,
+        tasks: Tasks,
+        limits: Limits,
+        waits: Waits,
+        outbox: Outbox,
+        window: int,
+        *,
+        rests: bool = False,
     ) -> None:
         if not 1 <= window <= SESSION_WINDOW:
             raise ValueError(f"a window has room for 1 to {SESSION_WINDOW} writes, not {window}")
@@ -51,11 +61,12 @@ class Session:
         self._pace = Pace(masters)
         self._waiting = waits.waiting("a write")
         self._runner: asyncio.Task[None] | None = None
+        self._rests = rests
+        self._leave = ""  # the master that the next stream had better not go to
         self._closed = False
-        self._work = asyncio.Event()
         self._room = asyncio.Event()
         self._queue = asyncio.Lock()  # of those who wait for room
-        self._stream: _Stream | None = None
+        self._stream: WriteStream | None = None
 
     @property
     def master(self) -> str:
@@ -125,10 +136,12 @@ class Session:
         _check(write)
         loop = asyncio.get_running_loop()
         item = Item(write, loop.create_future())
-        timer = loop.call_later(deadline_seconds or self._limits.deadline_seconds, self._expire, item)
+        seconds = deadline_seconds or self._limits.deadline_seconds
+        timer = None if seconds == math.inf else loop.call_later(seconds, self._expire, item)
 
         def settled(_: object) -> None:
-            timer.cancel()
+            if timer is not None:
+                timer.cancel()
             self._settled()
 
         item.future.add_done_callback(settled)
@@ -137,8 +150,7 @@ class Session:
         self._outbox.add(item)
         if self._stream:
             self._stream.pump()
-        self._work.set()
-        if self._runner is None:
+        if self._runner is None or self._runner.done():
             self._runner = self._tasks.start("session", self._run())
         return item.future
 
@@ -175,21 +187,20 @@ class Session:
         return f" ({self._waiting.reason})" if self._waiting.reason else ""
 
     async def _run(self) -> None:
-        leave, end = "", _End.MOVE
-        while True:
-            await self._work.wait()
-            link = await self._masters.pick(leave, (leave,) if end is _End.AGAIN and self._masters.ready(leave) else ())
+        """For as long as there is something to write; the next `submit` begins it again."""
+        end = _End.MOVE
+        while len(self._outbox):
+            same = (self._leave,) if end is _End.AGAIN and self._masters.ready(self._leave) else ()
+            link = await self._masters.pick(self._leave, same)
             answered_before = self._pace.answers
             end = await self._write(link)
-            leave = "" if end is _End.MOVE else link.address
+            self._leave = "" if end is _End.MOVE else link.address
             if end is not _End.MOVE and self._pace.answers == answered_before:
                 await self._pace.before_next()
-            if not len(self._outbox):
-                self._work.clear()
 
     async def _write(self, link: Link) -> _End:
         try_seconds = self._limits.try_seconds * self._pace.patience
-        stream = self._stream = _Stream(link, self._outbox, self._masters, try_seconds)
+        stream = self._stream = WriteStream(link, self._outbox, self._masters, try_seconds, self._rests)
         try:
             async for answers in stream.call:
                 stream.heard()
@@ -216,77 +227,6 @@ class Session:
             self._room.set()
             stream.close()
         return _End.LOST
-
-
-class _Stream:
-    """One try: a Write stream to one master, its watchdog, and whether the leader is elsewhere."""
-
-    def __init__(self, link: Link, outbox: Outbox, masters: Masters, try_seconds: float) -> None:
-        self.link = link
-        self._outbox, self._masters, self._try_seconds = outbox, masters, try_seconds
-        self._loop = asyncio.get_running_loop()
-        # One queue for each stream: the orphaned reader of an old one would swallow a command of the new one.
-        self._outgoing: asyncio.Queue[sns_pb2.Command | None] = asyncio.Queue()
-        self._leaving = False
-        self._waiting_since = self._loop.time()
-        for item in outbox.again():
-            self._send(item)
-        self.pump()
-        self.call = calls.write(link.channel)(self._requests())
-        link.calls.add(self.call)
-        self._watchdog = self._loop.call_later(try_seconds, self._watch)
-        masters.add_listener(self._look_for_leader)
-
-    @property
-    def moved(self) -> bool:
-        """Everything is answered, and the leader is elsewhere."""
-        return self._leaving and not self._outbox.on_the_way
-
-    def pump(self) -> None:
-        """Sends what waits."""
-        if self._leaving:
-            return
-        if not self._outbox.on_the_way:
-            self._waiting_since = self._loop.time()
-        for item in self._outbox.first_time():
-            self._send(item)
-
-    def heard(self) -> None:
-        self._waiting_since = self._loop.time()
-
-    def close(self) -> None:
-        self._masters.remove_listener(self._look_for_leader)
-        self._watchdog.cancel()
-        self._outgoing.put_nowait(None)
-        self.link.calls.discard(self.call)
-        self.call.cancel()
-
-    def _send(self, item: Item) -> None:
-        self._outgoing.put_nowait(command_to_wire(Command(self._outbox.session, item.number, item.write)))
-
-    async def _requests(self) -> AsyncIterator[sns_pb2.Command]:
-        while (command := await self._outgoing.get()) is not None:
-            began = self._loop.time()
-            yield command
-            # A write that had to wait for flow control, and then went on: the other side lives and reads. Many long
-            # posts take a while to get there, and to begin again elsewhere would not make it shorter.
-            if self._loop.time() - began > _BLOCKED_SECONDS:
-                self.heard()
-
-    def _watch(self) -> None:
-        silent_seconds = self._loop.time() - self._waiting_since if self._outbox.on_the_way else 0.0
-        if silent_seconds >= self._try_seconds:
-            self.link.doubt()
-            self.call.cancel()
-        else:
-            self._watchdog = self._loop.call_later(self._try_seconds - silent_seconds, self._watch)
-
-    def _look_for_leader(self) -> None:
-        leader = self._masters.leader
-        if leader is not None and leader is not self.link and not self._leaving:
-            self._leaving = True
-            if self.moved:
-                self.call.cancel()
 
 
 def _check(write: Write) -> None:

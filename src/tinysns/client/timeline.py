@@ -16,6 +16,7 @@ from tinysns.wire.v1 import sns_pb2
 
 HEARTBEAT_MS = 200
 _SILENT_HEARTBEATS = 3
+_HELD_SECONDS = 1.0  # a stream that was open for so long was no try in vain, also if nothing came
 
 # Another master would say the same.
 _FINAL = (
@@ -43,8 +44,11 @@ async def batches_of(
 ) -> AsyncGenerator[list[TimelinePost]]:
     """The posts as they come, in batches; an empty one says that nothing more is there right now.
 
-    Ends with what there was, if the request says so. A reader that is slow to take a batch stops the stream (gRPC's
-    flow control), so that nothing piles up anywhere. Raises Definite for an unknown user, CursorAhead.
+    Ends with what there was, if the request says so. The first batch is the backlog, if the request asks for one.
+    Without heartbeats, who calls must see to it that a silent link is doubted: Masters.doubt_timelines.
+
+    A reader that is slow to take a batch stops the stream (gRPC's flow control), so that nothing piles up anywhere.
+    Raises Definite for an unknown user, CursorAhead; the cause is what the master said.
     """
     leave, pace = "", Pace(masters)
     while True:
@@ -56,8 +60,9 @@ async def batches_of(
                 heard = True
                 pace.answered()
                 posts = codec.decode_posts(message, request.after_position)
-                if posts:  # what comes before them is not wanted, or was had
-                    request.after_position, request.newest = posts[-1].position, 0
+                if posts or message.cursor:  # what comes before that is not wanted, or was had
+                    request.after_position = message.cursor or posts[-1].position
+                    request.newest, request.backlog = 0, False
                 if posts or not message.posts:
                     stream.pause()  # the silence is the reader's now
                     waiting.end()
@@ -68,7 +73,7 @@ async def batches_of(
                 return
         except grpc.aio.AioRpcError as e:
             if error := final_error(e):
-                raise error from None
+                raise error from e
             waiting.reason = f"{link.address}: {e.details() or e.code().name}"
         except asyncio.CancelledError:
             if cancelled_from_outside():
@@ -77,7 +82,7 @@ async def batches_of(
         finally:
             stream.close()
         leave = link.address
-        if not heard:
+        if not heard and not stream.was_held:
             await pace.before_next()
 
 
@@ -87,14 +92,22 @@ class _Stream:
     def __init__(self, link: Link, request: sns_pb2.TimelineRequest, patience: int) -> None:
         self._link = link
         self._loop = asyncio.get_running_loop()
-        self._silence_seconds = _SILENT_HEARTBEATS * request.heartbeat_ms / 1000
+        self._heartbeats = bool(request.heartbeat_ms)
+        self._silence_seconds = _SILENT_HEARTBEATS * (request.heartbeat_ms or HEARTBEAT_MS) / 1000
         self._patience = patience  # how many times that until the first word: it may have to catch up first
-        self._heard_at = self._loop.time()
+        self._began_at = self._heard_at = self._loop.time()
         self._paused = False
         self.call = calls.timeline(link.channel)(request)
         link.calls.add(self.call)
         link.timelines += 1
-        self._watchdog = self._loop.call_later(self._silence_seconds * patience, self._watch)
+        self._watchdog: asyncio.TimerHandle | None = None
+        if self._heartbeats or request.backlog:  # else the first word may be long in coming
+            self._watchdog = self._loop.call_later(self._silence_seconds * patience, self._watch)
+
+    @property
+    def was_held(self) -> bool:
+        """Whether it has been open for a while."""
+        return self._loop.time() - self._began_at > _HELD_SECONDS
 
     def pause(self) -> None:
         """Nobody listens: silence means nothing."""
@@ -105,12 +118,19 @@ class _Stream:
         self._paused = False
         self._patience = 1
         self._heard_at = self._loop.time()
+        if not self._heartbeats:
+            self._stop_watching()
 
     def close(self) -> None:
-        self._watchdog.cancel()
+        self._stop_watching()
         self.call.cancel()
         self._link.calls.discard(self.call)
         self._link.timelines -= 1
+
+    def _stop_watching(self) -> None:
+        if self._watchdog is not None:
+            self._watchdog.cancel()
+            self._watchdog = None
 
     def _watch(self) -> None:
         silent_seconds = 0.0 if self._paused else self._loop.time() - self._heard_at

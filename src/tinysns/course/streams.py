@@ -36,5 +36,5 @@ def text_of_post(interface: Interface, user: str, raw: bytes) -> str:
             f"this stream posts as {user}; open another timeline to post as {message.username[:80]!r}",
         )
     text = message.msg + interface.line_end
-    check_texts((message.msg or text,))  # the limit is that of what was sent; an end that we add is not counted
+    check_texts((text,))
     return text

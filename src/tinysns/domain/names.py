@@ -25,17 +25,17 @@ def check_name(name: str) -> None:
 
 
 def check_texts(texts: list[str] | tuple[str, ...]) -> None:
-    """Raises Refused unless these texts may be posted together."""
+    """Raises Refused unless these texts may be posted together. The end of a line is not counted against its limit."""
     if not 1 <= len(texts) <= MAX_BATCH_POSTS:
         raise Refused(f"a batch has 1 to {MAX_BATCH_POSTS} posts, not {len(texts)}")
     total = 0
     for text in texts:
         try:
-            size = len(text.encode())
+            size, limited = len(text.encode()), len(text.removesuffix("\n").encode())
         except UnicodeEncodeError:
             raise Refused("a post must be text that UTF-8 can hold; this one has a lone surrogate") from None
-        if not 1 <= size <= MAX_TEXT_BYTES:
-            raise Refused(f"a post has 1 to {MAX_TEXT_BYTES} bytes of UTF-8, not {size}")
+        if not size or limited > MAX_TEXT_BYTES:
+            raise Refused(f"a post has 1 to {MAX_TEXT_BYTES} bytes of UTF-8, not {limited}")
         total += size
     if total > MAX_BATCH_BYTES:
         raise Refused(f"a batch has at most {MAX_BATCH_BYTES} bytes of text, not {total}; send smaller batches")

@@ -23,7 +23,7 @@ class Listener(Protocol):
         """The whole state was replaced by another member's copy at this index: read everything again from cursors."""
 
     def refusing(self, sentence: str) -> None:
-        """This master stops serving: end all client streams at once with UNAVAILABLE and this sentence."""
+        """This master stops serving: who can go elsewhere must hear of it at once."""
 
 
 class Submitter(Protocol):
@@ -38,6 +38,9 @@ class Submitter(Protocol):
     async def read_barrier(self) -> None:
         """Returns once this master has applied everything that was answered anywhere before the call. Raises
         NotServing."""
+
+    async def serving(self, *, writes: bool = False) -> None:
+        """Returns once reads, or `writes`, are not refused any more. Raises NotServing if this master is stopping."""
 
     def add_listener(self, listener: Listener) -> None: ...
 

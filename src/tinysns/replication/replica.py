@@ -93,6 +93,7 @@ class Replica:
         self._leader_seen_at = self._loop.time()
         self._refusal = f"{place.name} has just started and has not found a leader yet"
         self._stopping = False
+        self._next_change = asyncio.Event()
         self._next_hand_over_at = self._next_overdue_at = 0.0
         self._guard = Guard(place.name, place.data, place.reserve_bytes, timing.disk_stall_ms / 1000)
         self._compactor = Compactor(log_, state, self._driver, timing, place.order.index(place.node) / len(place.order))
@@ -123,6 +124,12 @@ class Replica:
         waiter = self._reads.add()
         self._loop.call_soon(self._turn_reads)
         await waiter
+
+    async def serving(self, *, writes: bool = False) -> None:
+        while self._refusal or (writes and self._guard.health.sentence):
+            if self._stopping:
+                raise NotServing(self._refusal)
+            await self._next_change.wait()
 
     def add_listener(self, listener: Listener) -> None:
         self._listeners.append(listener)
@@ -365,6 +372,8 @@ class Replica:
         self._tell_change()
 
     def _tell_change(self) -> None:
+        self._next_change.set()
+        self._next_change = asyncio.Event()
         for tell in list(self.changed):
             tell()
 

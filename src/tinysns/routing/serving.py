@@ -4,7 +4,7 @@ import time
 from random import Random
 
 from tinysns.routing.course_routes import CourseRouting
-from tinysns.routing.relay import Relay
+from tinysns.routing.proxy import Proxy
 from tinysns.routing.servicer import ObituaryService, RouterService, Routing, Self
 from tinysns.rpc.call_id import random_session
 from tinysns.rpc.channels import SMALL_WINDOWS
@@ -30,24 +30,24 @@ class RoutingServer:
         self._settings, self._tasks = settings, tasks
         me = Self(name, routers, settings.policy, time.time_ns())
         self._routing = Routing(me, settings.silence_seconds, Random(settings.seed))
-        self._server = Server(SMALL_WINDOWS)  # of the relay
+        self._server = Server(SMALL_WINDOWS)  # of the proxy
         own = RouterService(self._routing)
         router_pb2_grpc.add_RouterServicer_to_server(own, self._server.grpc)
         self._course = CourseRouting(self._routing, own, settings.listen, settings.course_clients)
         obituaries = ObituaryService(self._routing.table.died)
         slave_pb2_grpc.add_ObituariesServicer_to_server(obituaries, self._server.grpc)
-        self._relay = Relay(self._routing, tasks, settings.hold_seconds, random_session)
-        self._server.grpc.add_generic_rpc_handlers((*self._course.handlers(), *self._relay.handlers()))
+        self._proxy = Proxy(self._routing, tasks, settings.hold_seconds, random_session)
+        self._server.grpc.add_generic_rpc_handlers((*self._course.handlers(), *self._proxy.handlers()))
 
     async def start(self) -> None:
         """Returns once it answers. Raises PortInUse."""
-        names = (*_OWN_SERVICES, *self._course.names, *self._relay.names)
+        names = (*_OWN_SERVICES, *self._course.names, *self._proxy.names)
         await self._server.start([self._settings.listen], names)
-        self._relay.start()
+        self._proxy.start()
         self._tasks.start("silence", self._routing.watch_silence())
         await self._server.set_serving(True)
 
     async def stop(self) -> None:
         """Ends what clients wait for here, too; the tasks are their owner's to stop."""
-        self._relay.close()
+        await self._proxy.close()
         await self._server.stop(_DRAIN_SECONDS)

@@ -52,6 +52,16 @@ def fitting(answer: bytes | None) -> bytes:
     return answer
 
 
+async def until_first_fails(*work: Coroutine[Any, Any, None]) -> None:
+    """Runs all of these at once to their ends, or until one of them raises; the others have ended then, too."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            for coroutine in work:
+                group.create_task(coroutine)
+    except ExceptionGroup as errors:
+        raise errors.exceptions[0] from None
+
+
 async def until_first_ends(*work: Coroutine[Any, Any, None]) -> None:
     """Runs all of these at once until one of them returns or raises; the others are cancelled, and have ended then."""
     tasks = [asyncio.ensure_future(coroutine) for coroutine in work]

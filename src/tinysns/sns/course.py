@@ -1,6 +1,7 @@
 """The interfaces of the course, for clients that have neither sessions nor cursors: one implementation for all."""
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 
@@ -14,7 +15,8 @@ from tinysns.domain.writes import Follow, Login, Outcome, Unfollow
 from tinysns.replication.interface import NotServing
 from tinysns.rpc.channels import MAX_MESSAGE_BYTES
 from tinysns.rpc.raw import Context, parse, receive
-from tinysns.sns.calls import errors_answered, fitting, held, until_first_ends
+from tinysns.runtime.tasks import Tasks
+from tinysns.sns.calls import errors_answered, fitting, held, until_first_fails
 from tinysns.sns.counters import Counters
 from tinysns.sns.course_posts import PostStream
 from tinysns.sns.course_writes import CourseWrites
@@ -34,6 +36,7 @@ class CourseService:
         reads: Reads,
         timelines: Timelines,
         counters: Counters,
+        tasks: Tasks,
         hold_seconds: float,
     ) -> None:
         self._interface = interface
@@ -42,6 +45,7 @@ class CourseService:
         self._reads = reads
         self._timelines = timelines
         self._counters = counters
+        self._tasks = tasks
         self._hold_seconds = hold_seconds
 
     def handlers(self) -> grpc.GenericRpcHandler:
@@ -111,6 +115,11 @@ class CourseService:
         raise AssertionError("errors_answered ends the call")
 
     async def timeline(self, _: object, context: Context) -> None:
+        """Until the client hangs up; that it has ended its side does not end the other one.
+
+        It is refused at the beginning only, and ended only by a bad post: those before it are stored, then it ends with
+        a sentence. While this master cannot serve, posts wait and the timeline is silent; then both go on.
+        """
         async with errors_answered(context, definite=True):
             user = opening_user(self._interface, await receive(context))
             with self._timelines.timeline(user) as timeline:
@@ -118,19 +127,26 @@ class CourseService:
                     await timeline.open()
                 await context.send_initial_metadata(())  # tells the client that it is in, before there is a post
                 async with errors_answered(context, definite=False):
-                    posts = PostStream(self._interface, user, context, self._writes)
-                    await until_first_ends(posts.read(), posts.submit(), self._send(timeline, context))
+                    posts = PostStream(self._interface, user, context, self._writes.of_stream())
+                    submitting = self._tasks.start(f"posts of {user}", posts.submit())
+                    try:
+                        await until_first_fails(posts.read(), self._send(timeline, context))
+                    finally:
+                        self._tasks.start(f"last posts of {user}", posts.finish(submitting))
 
     async def _send(self, timeline: Timeline, context: Context) -> None:
         message_of = self._interface.message_of
         for post in await timeline.newest(BACKLOG_POSTS):
             await context.write(message_of(post))
             self._counters.posts_delivered += 1
-        async for group in timeline.groups():
-            for batch in group:
-                for message in batch.serialised(message_of):
-                    await context.write(message)
-                self._counters.posts_delivered += len(batch.posts)
+        while True:
+            with contextlib.suppress(NotServing):
+                async for group in timeline.groups():
+                    for batch in group:
+                        for message in batch.serialised(message_of):
+                            await context.write(message)
+                        self._counters.posts_delivered += len(batch.posts)
+            await timeline.serve_again()
 
     async def _follow_or_unfollow(
         self,

@@ -1,21 +1,31 @@
-"""Writes of clients that know no sessions: named by the relay that brings them, else by this process's own session."""
+"""Writes of clients that know no sessions.
+
+A unary call is named by the proxy that brings it, else by this process's own session; the posts of a stream are named
+by the stream's own.
+"""
+
+from collections.abc import Callable
 
 import grpc
 
-from tinysns.domain.writes import Answer, Command, Outcome, Write
-from tinysns.replication.interface import Submitter
+from tinysns.domain.writes import Command, Outcome, Post, Write
+from tinysns.replication.interface import NotServing, Submitter
 from tinysns.rpc.call_id import BadCallId, CallId
 from tinysns.rpc.errors import CallFailed
 from tinysns.rpc.raw import Context
 from tinysns.sns.calls import errors_answered, held
 from tinysns.sns.own_session import OwnSession
+from tinysns.sns.timelines import unknown_user
 
 
 class CourseWrites:
     """Submits writes, for all interfaces of the course."""
 
-    def __init__(self, submitter: Submitter, own: OwnSession, hold_seconds: float) -> None:
+    def __init__(
+        self, submitter: Submitter, own: OwnSession, new_session: Callable[[], int], hold_seconds: float
+    ) -> None:
         self._submitter = submitter
+        self._new_session = new_session
         self._own = own
         self._hold_seconds = hold_seconds
 
@@ -43,11 +53,40 @@ class CourseWrites:
             )
         return answer.outcome
 
-    async def post(self, context: Context, write: Write) -> Answer:
-        """What came of posts of a stream. Raises NotServing, indefinite."""
-        async with held(context, self._hold_seconds):
-            return await self._own.submit(write)
-        raise AssertionError("held lets no error disappear")
+    def of_stream(self) -> "StreamWrites":
+        """For one more timeline stream."""
+        return StreamWrites(self._submitter, self._new_session)
+
+
+class StreamWrites:
+    """The writes of one timeline stream, in a session of its own, one at a time."""
+
+    def __init__(self, submitter: Submitter, new_session: Callable[[], int]) -> None:
+        self._submitter = submitter
+        self._new_session = new_session
+        self._session = 0
+        self._last = 0
+
+    async def store(self, post: Post) -> None:
+        """Returns once it is stored, however long this master cannot serve. Raises NotServing if it is stopping, and
+        CallFailed.
+
+        It keeps its name until it is answered: a master that stood down may have brought it to the log all the same.
+        """
+        while True:
+            if not self._session:
+                self._session, self._last = self._new_session(), 0
+            try:
+                answer = await self._submitter.submit(Command(self._session, self._last + 1, post))
+            except NotServing:
+                await self._submitter.serving(writes=True)
+                continue
+            if answer.outcome is Outcome.DONE:
+                self._last += 1
+                return
+            if answer.outcome is Outcome.UNKNOWN_USER:
+                raise unknown_user(post.author)
+            self._session = 0  # it was not used for long, and is forgotten; this write is new
 
 
 def _call_id(context: Context) -> CallId | None:

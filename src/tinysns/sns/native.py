@@ -14,11 +14,12 @@ from tinysns.domain.writes import SESSION_WINDOW, Answer, Command, Outcome
 from tinysns.replication.interface import Submitter
 from tinysns.rpc.errors import CallFailed
 from tinysns.rpc.raw import Context, parse, receive
+from tinysns.sns.batches import Batch
 from tinysns.sns.calls import errors_answered, fitting, held, until_first_ends
 from tinysns.sns.counters import Counters
 from tinysns.sns.fanout import Hub
 from tinysns.sns.reads import Reads
-from tinysns.sns.timelines import Timelines, unknown_user
+from tinysns.sns.timelines import Timeline, Timelines, unknown_user
 from tinysns.wire.v1 import sns_pb2
 
 # Hundreds of streams with shorter ones would cost a master most of its time.
@@ -70,12 +71,20 @@ class NativeService:
                 async with held(context, self._hold_seconds):
                     await timeline.open()
                 await context.send_initial_metadata(())  # tells the client that it is in, before there is a post
-                if request.newest:
+                if request.backlog:
+                    await self._send_backlog(timeline, request.newest, context)
+                elif request.newest:
                     await timeline.skip_to_newest(request.newest)
                 groups = timeline.history() if request.until_now else timeline.groups(heartbeat_seconds)
                 async for group in groups:
                     await context.write(b"".join([batch.native for batch in group]))
                     self._counters.posts_delivered += sum(len(batch.posts) for batch in group)
+
+    async def _send_backlog(self, timeline: Timeline, count: int, context: Context) -> None:
+        backlog = sorted(await timeline.newest(count)) if count else []
+        native = Batch(backlog).native if backlog else b""
+        await context.write(native + sns_pb2.Posts(cursor=timeline.cursor).SerializeToString())
+        self._counters.posts_delivered += len(backlog)
 
     async def list(self, raw: bytes, context: Context) -> bytes:
         async with errors_answered(context, definite=True):

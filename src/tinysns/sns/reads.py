@@ -29,6 +29,10 @@ class Reads:
         await self._submitter.read_barrier()
         self._counters.local_reads += 1
 
+    async def serving(self) -> None:
+        """Returns once `barrier` may be tried again. Raises NotServing if this master is stopping."""
+        await self._submitter.serving()
+
     async def timeline(self, user: str, after_position: int, limit: int) -> Page:
         """The next posts for `user`, oldest first."""
         return await self._run(lambda: self._reader.timeline(user, after_position, limit))

@@ -53,9 +53,9 @@ def add_services(
     reads = Reads(reader, submitter, counters)
     timelines = Timelines(hub, reads, counters)
     submitter.add_listener(hub)
-    writes = CourseWrites(submitter, OwnSession(submitter, tasks, new_session), hold_seconds)
+    writes = CourseWrites(submitter, OwnSession(submitter, tasks, new_session), new_session, hold_seconds)
     own = native.NativeService(submitter, hub, reads, timelines, counters, hold_seconds)
     served = interfaces(dialect)
-    courses = [course.CourseService(i, writes, reads, timelines, counters, hold_seconds) for i in served]
+    courses = [course.CourseService(i, writes, reads, timelines, counters, tasks, hold_seconds) for i in served]
     server.add_generic_rpc_handlers((own.handlers(), *(c.handlers() for c in courses)))
     return Services((native.SERVICE, *(i.service for i in served)), counters, reads)

@@ -7,15 +7,16 @@ another master with a cursor that is ahead of this one.
 """
 
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import grpc
 
 from tinysns.domain.positions import end_of
+from tinysns.replication.interface import NotServing
 from tinysns.rpc.errors import CallFailed
 from tinysns.sns.batches import BATCH_BYTES, Batch, split, weight_bytes
 from tinysns.sns.counters import Counters
-from tinysns.sns.fanout import Hub, Subscription
+from tinysns.sns.fanout import Hub
 from tinysns.sns.reads import Reads
 from tinysns.storage.reader import StoredPost
 
@@ -36,25 +37,31 @@ class Timelines:
     @contextmanager
     def timeline(self, user: str, after_position: int = 0) -> Iterator["Timeline"]:
         """A timeline for as long as the context lasts; `open` it first."""
-        subscription = self._hub.open(user)
+        timeline = Timeline(self._hub, user, self._reads, after_position)
         self._counters.stream_opened()
         try:
-            yield Timeline(self._hub, subscription, self._reads, after_position)
+            yield timeline
         finally:
             self._counters.stream_closed()
-            self._hub.close(subscription)
+            timeline.close()
 
 
 class Timeline:
-    """One reader's timeline. Each method raises NotServing when this master stops serving."""
+    """One reader's timeline. Each method raises NotServing when this master stops serving; see `serve_again` for what
+    then."""
 
-    def __init__(self, hub: Hub, subscription: Subscription, reads: Reads, cursor: int) -> None:
+    def __init__(self, hub: Hub, user: str, reads: Reads, cursor: int) -> None:
         self._hub = hub
-        self._subscription = subscription
+        self._subscription = hub.open(user)
         self._reads = reads
-        self._user = subscription.user
+        self._user = user
         self._cursor = cursor  # all up to it was sent, or is not for this reader
         self._page_posts = _FIRST_PAGE_POSTS
+
+    @property
+    def cursor(self) -> int:
+        """Where another timeline of this user goes on behind what this one gave out."""
+        return self._cursor
 
     async def open(self) -> None:
         """Makes sure that nothing older than the call is missed.
@@ -74,6 +81,21 @@ class Timeline:
                 f"the cursor {self._cursor} is ahead of all posts of this cluster: it comes from another one, or from a"
                 " state that was lost; begin again from 0",
             )
+
+    def close(self) -> None:
+        self._hub.close(self._subscription)
+
+    async def serve_again(self) -> None:
+        """Behind NotServing: returns once this master serves again; `groups` goes on from the cursor.
+
+        Raises NotServing if the master is stopping.
+        """
+        while True:
+            await self._reads.serving()
+            self.close()
+            self._subscription = self._hub.open(self._user)
+            with suppress(NotServing):
+                return await self.open()
 
     async def skip_to_newest(self, count: int) -> None:
         """Moves the cursor forward to where only the newest `count` posts of those followed now are behind it."""

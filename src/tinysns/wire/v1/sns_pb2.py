@@ -24,15 +24,15 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19tinysns/wire/v1/sns.proto\x12\ntinysns.v1\"\xc9\x01\n\x07\x43ommand\x12\x0f\n\x07session\x18\x01 \x01(\x06\x12\x0e\n\x06number\x18\x02 \x01(\x04\x12\"\n\x05login\x18\x03 \x01(\x0b\x32\x11.tinysns.v1.LoginH\x00\x12$\n\x06\x66ollow\x18\x04 \x01(\x0b\x32\x12.tinysns.v1.FollowH\x00\x12(\n\x08unfollow\x18\x05 \x01(\x0b\x32\x14.tinysns.v1.UnfollowH\x00\x12 \n\x04post\x18\x06 \x01(\x0b\x32\x10.tinysns.v1.PostH\x00\x42\x07\n\x05write\"\x15\n\x05Login\x12\x0c\n\x04user\x18\x01 \x01(\t\"&\n\x06\x46ollow\x12\x0c\n\x04user\x18\x01 \x01(\t\x12\x0e\n\x06target\x18\x02 \x01(\t\"(\n\x08Unfollow\x12\x0c\n\x04user\x18\x01 \x01(\t\x12\x0e\n\x06target\x18\x02 \x01(\t\"%\n\x04Post\x12\x0e\n\x06\x61uthor\x18\x01 \x01(\t\x12\r\n\x05texts\x18\x02 \x03(\t\"r\n\x06\x41nswer\x12\x0e\n\x06number\x18\x01 \x01(\x04\x12$\n\x07outcome\x18\x02 \x01(\x0e\x32\x13.tinysns.v1.Outcome\x12\x10\n\x08position\x18\x03 \x01(\x04\x12\x10\n\x08\x65xpected\x18\x04 \x01(\x04\x12\x0e\n\x06\x64\x65tail\x18\x05 \x01(\t\".\n\x07\x41nswers\x12#\n\x07\x61nswers\x18\x01 \x03(\x0b\x32\x12.tinysns.v1.Answer\"p\n\x0fTimelineRequest\x12\x0c\n\x04user\x18\x01 \x01(\t\x12\x16\n\x0e\x61\x66ter_position\x18\x02 \x01(\x04\x12\x14\n\x0cheartbeat_ms\x18\x03 \x01(\r\x12\x11\n\tuntil_now\x18\x04 \x01(\x08\x12\x0e\n\x06newest\x18\x05 \x01(\r\"T\n\x0cTimelinePost\x12\x10\n\x08position\x18\x01 \x01(\x04\x12\x0e\n\x06\x61uthor\x18\x02 \x01(\t\x12\x0c\n\x04text\x18\x03 \x01(\t\x12\x14\n\x0ctime_unix_ns\x18\x04 \x01(\x04\"0\n\x05Posts\x12\'\n\x05posts\x18\x01 \x03(\x0b\x32\x18.tinysns.v1.TimelinePost\"\x1b\n\x0bListRequest\x12\x0c\n\x04user\x18\x01 \x01(\t\"@\n\tListReply\x12\r\n\x05users\x18\x01 \x03(\t\x12\x11\n\tfollowers\x18\x02 \x03(\t\x12\x11\n\tfollowing\x18\x03 \x03(\t*\xb9\x01\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x08\n\x04\x44ONE\x10\x01\x12\x10\n\x0cWELCOME_BACK\x10\x02\x12\x10\n\x0cUNKNOWN_USER\x10\x03\x12\x15\n\x11\x41LREADY_FOLLOWING\x10\x04\x12\x11\n\rNOT_FOLLOWING\x10\x05\x12\x12\n\x0eINVALID_TARGET\x10\x06\x12\x07\n\x03GAP\x10\x07\x12\x13\n\x0fSESSION_EXPIRED\x10\x08\x12\x0b\n\x07INVALID\x10\t2\xb2\x01\n\x03Sns\x12\x35\n\x05Write\x12\x13.tinysns.v1.Command\x1a\x13.tinysns.v1.Answers(\x01\x30\x01\x12<\n\x08Timeline\x12\x1b.tinysns.v1.TimelineRequest\x1a\x11.tinysns.v1.Posts0\x01\x12\x36\n\x04List\x12\x17.tinysns.v1.ListRequest\x1a\x15.tinysns.v1.ListReplyb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19tinysns/wire/v1/sns.proto\x12\ntinysns.v1\"\xc9\x01\n\x07\x43ommand\x12\x0f\n\x07session\x18\x01 \x01(\x06\x12\x0e\n\x06number\x18\x02 \x01(\x04\x12\"\n\x05login\x18\x03 \x01(\x0b\x32\x11.tinysns.v1.LoginH\x00\x12$\n\x06\x66ollow\x18\x04 \x01(\x0b\x32\x12.tinysns.v1.FollowH\x00\x12(\n\x08unfollow\x18\x05 \x01(\x0b\x32\x14.tinysns.v1.UnfollowH\x00\x12 \n\x04post\x18\x06 \x01(\x0b\x32\x10.tinysns.v1.PostH\x00\x42\x07\n\x05write\"\x15\n\x05Login\x12\x0c\n\x04user\x18\x01 \x01(\t\"&\n\x06\x46ollow\x12\x0c\n\x04user\x18\x01 \x01(\t\x12\x0e\n\x06target\x18\x02 \x01(\t\"(\n\x08Unfollow\x12\x0c\n\x04user\x18\x01 \x01(\t\x12\x0e\n\x06target\x18\x02 \x01(\t\"%\n\x04Post\x12\x0e\n\x06\x61uthor\x18\x01 \x01(\t\x12\r\n\x05texts\x18\x02 \x03(\t\"r\n\x06\x41nswer\x12\x0e\n\x06number\x18\x01 \x01(\x04\x12$\n\x07outcome\x18\x02 \x01(\x0e\x32\x13.tinysns.v1.Outcome\x12\x10\n\x08position\x18\x03 \x01(\x04\x12\x10\n\x08\x65xpected\x18\x04 \x01(\x04\x12\x0e\n\x06\x64\x65tail\x18\x05 \x01(\t\".\n\x07\x41nswers\x12#\n\x07\x61nswers\x18\x01 \x03(\x0b\x32\x12.tinysns.v1.Answer\"\x81\x01\n\x0fTimelineRequest\x12\x0c\n\x04user\x18\x01 \x01(\t\x12\x16\n\x0e\x61\x66ter_position\x18\x02 \x01(\x04\x12\x14\n\x0cheartbeat_ms\x18\x03 \x01(\r\x12\x11\n\tuntil_now\x18\x04 \x01(\x08\x12\x0e\n\x06newest\x18\x05 \x01(\r\x12\x0f\n\x07\x62\x61\x63klog\x18\x06 \x01(\x08\"T\n\x0cTimelinePost\x12\x10\n\x08position\x18\x01 \x01(\x04\x12\x0e\n\x06\x61uthor\x18\x02 \x01(\t\x12\x0c\n\x04text\x18\x03 \x01(\t\x12\x14\n\x0ctime_unix_ns\x18\x04 \x01(\x04\"@\n\x05Posts\x12\'\n\x05posts\x18\x01 \x03(\x0b\x32\x18.tinysns.v1.TimelinePost\x12\x0e\n\x06\x63ursor\x18\x02 \x01(\x04\"\x1b\n\x0bListRequest\x12\x0c\n\x04user\x18\x01 \x01(\t\"@\n\tListReply\x12\r\n\x05users\x18\x01 \x03(\t\x12\x11\n\tfollowers\x18\x02 \x03(\t\x12\x11\n\tfollowing\x18\x03 \x03(\t*\xb9\x01\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x08\n\x04\x44ONE\x10\x01\x12\x10\n\x0cWELCOME_BACK\x10\x02\x12\x10\n\x0cUNKNOWN_USER\x10\x03\x12\x15\n\x11\x41LREADY_FOLLOWING\x10\x04\x12\x11\n\rNOT_FOLLOWING\x10\x05\x12\x12\n\x0eINVALID_TARGET\x10\x06\x12\x07\n\x03GAP\x10\x07\x12\x13\n\x0fSESSION_EXPIRED\x10\x08\x12\x0b\n\x07INVALID\x10\t2\xb2\x01\n\x03Sns\x12\x35\n\x05Write\x12\x13.tinysns.v1.Command\x1a\x13.tinysns.v1.Answers(\x01\x30\x01\x12<\n\x08Timeline\x12\x1b.tinysns.v1.TimelineRequest\x1a\x11.tinysns.v1.Posts0\x01\x12\x36\n\x04List\x12\x17.tinysns.v1.ListRequest\x1a\x15.tinysns.v1.ListReplyb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'tinysns.wire.v1.sns_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_OUTCOME']._serialized_start=899
-  _globals['_OUTCOME']._serialized_end=1084
+  _globals['_OUTCOME']._serialized_start=933
+  _globals['_OUTCOME']._serialized_end=1118
   _globals['_COMMAND']._serialized_start=42
   _globals['_COMMAND']._serialized_end=243
   _globals['_LOGIN']._serialized_start=245
@@ -47,16 +47,16 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ANSWER']._serialized_end=503
   _globals['_ANSWERS']._serialized_start=505
   _globals['_ANSWERS']._serialized_end=551
-  _globals['_TIMELINEREQUEST']._serialized_start=553
-  _globals['_TIMELINEREQUEST']._serialized_end=665
-  _globals['_TIMELINEPOST']._serialized_start=667
-  _globals['_TIMELINEPOST']._serialized_end=751
-  _globals['_POSTS']._serialized_start=753
-  _globals['_POSTS']._serialized_end=801
-  _globals['_LISTREQUEST']._serialized_start=803
-  _globals['_LISTREQUEST']._serialized_end=830
-  _globals['_LISTREPLY']._serialized_start=832
-  _globals['_LISTREPLY']._serialized_end=896
-  _globals['_SNS']._serialized_start=1087
-  _globals['_SNS']._serialized_end=1265
+  _globals['_TIMELINEREQUEST']._serialized_start=554
+  _globals['_TIMELINEREQUEST']._serialized_end=683
+  _globals['_TIMELINEPOST']._serialized_start=685
+  _globals['_TIMELINEPOST']._serialized_end=769
+  _globals['_POSTS']._serialized_start=771
+  _globals['_POSTS']._serialized_end=835
+  _globals['_LISTREQUEST']._serialized_start=837
+  _globals['_LISTREQUEST']._serialized_end=864
+  _globals['_LISTREPLY']._serialized_start=866
+  _globals['_LISTREPLY']._serialized_end=930
+  _globals['_SNS']._serialized_start=1121
+  _globals['_SNS']._serialized_end=1299
 # @@protoc_insertion_point(module_scope)

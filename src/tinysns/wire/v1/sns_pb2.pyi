@@ -97,18 +97,20 @@ class Answers(_message.Message):
     def __init__(self, answers: _Optional[_Iterable[_Union[Answer, _Mapping]]] = ...) -> None: ...
 
 class TimelineRequest(_message.Message):
-    __slots__ = ("user", "after_position", "heartbeat_ms", "until_now", "newest")
+    __slots__ = ("user", "after_position", "heartbeat_ms", "until_now", "newest", "backlog")
     USER_FIELD_NUMBER: _ClassVar[int]
     AFTER_POSITION_FIELD_NUMBER: _ClassVar[int]
     HEARTBEAT_MS_FIELD_NUMBER: _ClassVar[int]
     UNTIL_NOW_FIELD_NUMBER: _ClassVar[int]
     NEWEST_FIELD_NUMBER: _ClassVar[int]
+    BACKLOG_FIELD_NUMBER: _ClassVar[int]
     user: str
     after_position: int
     heartbeat_ms: int
     until_now: bool
     newest: int
-    def __init__(self, user: _Optional[str] = ..., after_position: _Optional[int] = ..., heartbeat_ms: _Optional[int] = ..., until_now: _Optional[bool] = ..., newest: _Optional[int] = ...) -> None: ...
+    backlog: bool
+    def __init__(self, user: _Optional[str] = ..., after_position: _Optional[int] = ..., heartbeat_ms: _Optional[int] = ..., until_now: _Optional[bool] = ..., newest: _Optional[int] = ..., backlog: _Optional[bool] = ...) -> None: ...
 
 class TimelinePost(_message.Message):
     __slots__ = ("position", "author", "text", "time_unix_ns")
@@ -123,10 +125,12 @@ class TimelinePost(_message.Message):
     def __init__(self, position: _Optional[int] = ..., author: _Optional[str] = ..., text: _Optional[str] = ..., time_unix_ns: _Optional[int] = ...) -> None: ...
 
 class Posts(_message.Message):
-    __slots__ = ("posts",)
+    __slots__ = ("posts", "cursor")
     POSTS_FIELD_NUMBER: _ClassVar[int]
+    CURSOR_FIELD_NUMBER: _ClassVar[int]
     posts: _containers.RepeatedCompositeFieldContainer[TimelinePost]
-    def __init__(self, posts: _Optional[_Iterable[_Union[TimelinePost, _Mapping]]] = ...) -> None: ...
+    cursor: int
+    def __init__(self, posts: _Optional[_Iterable[_Union[TimelinePost, _Mapping]]] = ..., cursor: _Optional[int] = ...) -> None: ...
 
 class ListRequest(_message.Message):
     __slots__ = ("user",)

@@ -15,7 +15,7 @@ from tinysns.client.links import Link
 from tinysns.client.masters import Masters
 from tinysns.client.retrying import ask_masters
 from tinysns.domain.writes import Outcome
-from tinysns.routing.relay_sessions import CallIds
+from tinysns.routing.proxy_sessions import CallIds
 from tinysns.rpc.call_id import BadCallId, CallId
 from tinysns.rpc.errors import abort, info
 from tinysns.rpc.raw import Context
@@ -53,8 +53,8 @@ class Tries:
         return None if error.code() in LOST else error
 
 
-class UnaryRelay:
-    """Relays calls of one message each way."""
+class UnaryProxy:
+    """Passes on calls of one message each way."""
 
     def __init__(self, masters: Masters, ids: CallIds, hold_seconds: float) -> None:
         self._masters = masters

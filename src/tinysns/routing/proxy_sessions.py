@@ -1,4 +1,4 @@
-"""Ids for the writes that the relay passes on, so that a write which is tried twice takes effect once.
+"""Ids for the writes that the proxy passes on, so that a write which is tried twice takes effect once.
 
 A session gives its numbers out one at a time: the next one only after a master has answered the last. So whatever
 becomes of a call, no other call ever waits for it, and a session whose last call has an unknown end is just left
