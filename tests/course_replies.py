@@ -66,6 +66,28 @@ REPLIES = {
         "unfollow unknown": "unknown follower username",
         "unfollow not followed": "you are not follower",
     },
+    "spring2020": {
+        "new": "Login Successful!",
+        "known": "Welcome Back {0}",
+        "login refused": "you have already joined",
+        "followed": "Follow Successful",
+        "follow unknown": "unkown user name",
+        "follow again": "you have already joined",
+        "unfollowed": "UnFollow Successful",
+        "unfollow unknown": "Unknown follower",
+        "unfollow not followed": "You are not a follower",
+    },
+    "fall2023": {
+        "new": "SUCCESS",
+        "known": "SUCCESS",
+        "login refused": "FAILURE_INVALID_USERNAME",
+        "followed": "SUCCESS",
+        "follow unknown": "FAILURE_INVALID_USERNAME",
+        "follow again": "FAILURE_ALREADY_EXISTS",
+        "unfollowed": "SUCCESS",
+        "unfollow unknown": "FAILURE_INVALID_USERNAME",
+        "unfollow not followed": "FAILURE_NOT_A_FOLLOWER",
+    },
     "hw2": {
         "new": "Login Successful!",
         "known": "Welcome Back {0}",
@@ -78,3 +100,10 @@ REPLIES = {
         "unfollow not followed": "Leave Failed -- Not Following User",
     },
 }
+
+UNFOLLOW = {
+    "unfollowed": "Unfollow Successful",
+    "unfollow unknown": "Unfollow Failed -- Invalid Username",
+    "unfollow not followed": "Unfollow Failed -- Not Following User",
+}
+"""Of csce438.SNSService/Unfollow, in each dialect."""

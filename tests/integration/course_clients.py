@@ -19,7 +19,8 @@ from typing import Any
 import grpc
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
-PROTO = Path(__file__).parents[2] / "proto/tinysns/wire"
+PROTO = Path(__file__).parents[2] / "proto"
+PACKAGES = ("csce438", "csce662", "hw2", "hw4", "tsnsr")
 CALL_SECONDS = 120.0
 SET_STREAM = "Set Stream"
 
@@ -39,6 +40,9 @@ class Interface:
     """field of a ListReply: the followers, or those whom one follows"""
     line_end: str
     """what a client puts behind a line that was typed"""
+
+    first: str = SET_STREAM
+    """what its clients open a timeline with"""
 
     def __str__(self) -> str:
         return self.package
@@ -60,11 +64,7 @@ class User:
 
     async def call(self, method: str, *arguments: str) -> Any:
         """The reply. Raises grpc.aio.AioRpcError."""
-        request, answer = _messages(self.interface, method)
-        stub = self.channel.unary_unary(
-            self._path(method), request_serializer=request.SerializeToString, response_deserializer=answer.FromString
-        )
-        return await stub(request(username=self.name, arguments=arguments), timeout=CALL_SECONDS)
+        return await ask(self.channel, self._path(method), username=self.name, arguments=arguments)
 
     async def login(self) -> str:
         return str((await self.call("Login")).msg)
@@ -81,7 +81,7 @@ class User:
 
     def stream(self) -> "Stream":
         """A timeline on which nothing has been said yet."""
-        message, _ = _messages(self.interface, self.interface.timeline)
+        message, _ = _messages(self._path(self.interface.timeline))
         stub = self.channel.stream_stream(
             self._path(self.interface.timeline),
             request_serializer=message.SerializeToString,
@@ -94,7 +94,7 @@ class User:
         """In timeline mode: what is posted from now on is seen."""
         stream = self.stream()
         try:
-            await stream.write(SET_STREAM)
+            await stream.write(self.interface.first)
             await asyncio.wait_for(stream.call.initial_metadata(), CALL_SECONDS)
             yield stream
         finally:
@@ -157,11 +157,20 @@ class Stream:
         raise AssertionError("the stream ended without an error")
 
 
+async def ask(channel: grpc.aio.Channel, path: str, **fields: Any) -> Any:
+    """The reply to a call of one message each way. Raises grpc.aio.AioRpcError."""
+    request, answer = _messages(path)
+    stub = channel.unary_unary(
+        path, request_serializer=request.SerializeToString, response_deserializer=answer.FromString
+    )
+    return await stub(request(**fields), timeout=CALL_SECONDS)
+
+
 @functools.cache
 def _pool() -> descriptor_pool.DescriptorPool:
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder) / "descriptors"
-        files = ["csce438/sns.proto", "hw2/messenger.proto"]
+        files = [str(path) for package in PACKAGES for path in (PROTO / "tinysns/wire" / package).glob("*.proto")]
         command = [sys.executable, "-m", "grpc_tools.protoc", f"-I{PROTO}", "--include_imports"]
         subprocess.run([*command, f"--descriptor_set_out={output}", *files], check=True)
         compiled = descriptor_pb2.FileDescriptorSet.FromString(output.read_bytes())
@@ -172,8 +181,8 @@ def _pool() -> descriptor_pool.DescriptorPool:
 
 
 @functools.cache
-def _messages(interface: Interface, method: str) -> tuple[Any, Any]:
+def _messages(path: str) -> tuple[Any, Any]:
     """Classes of what goes in and what comes out."""
-    service = _pool().FindServiceByName(f"{interface.package}.{interface.service}")
-    found = service.FindMethodByName(method)
+    service, method = path.removeprefix("/").split("/")
+    found = _pool().FindServiceByName(service).FindMethodByName(method)
     return message_factory.GetMessageClass(found.input_type), message_factory.GetMessageClass(found.output_type)

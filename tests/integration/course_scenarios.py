@@ -106,12 +106,11 @@ async def two_interfaces(first: str, second: str, prefix: str) -> None:
 
 
 async def refusals(interface: Interface, address: str, prefix: str) -> None:
-    """A wrong first message, an unknown user, another user's message; the users' other calls go on."""
+    """No first message, an unknown user, another user's message; the users' other calls go on."""
     async with users(interface, address, prefix + "ann", prefix + "bob") as (ann, bob):
-        for first in ("Set Stream\n", "set stream", "hello", ""):
-            stream = ann.stream()
-            await stream.write(first)
-            await _ends(stream.failure(), grpc.StatusCode.INVALID_ARGUMENT, '"Set Stream"', "without a newline")
+        stream = ann.stream()
+        await stream.call.done_writing()
+        await _ends(stream.failure(), grpc.StatusCode.INVALID_ARGUMENT, "username of its reader")
         for name in (prefix + "nobody", "no name!", ""):
             nobody = User(interface, address, name)
             stream = nobody.stream()

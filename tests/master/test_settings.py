@@ -10,15 +10,20 @@ from tinysns.course.texts import DIALECTS
 from tinysns.master import founding
 from tinysns.master.member import open_member
 from tinysns.runtime.process import CannotStart
+from tinysns.runtime.settings import DIALECTS as DIALECT_NAMES
 from tinysns.runtime.settings import Consensus, MasterSettings, SettingsError, load
 
 MEMBER = '[[members]]\nname = "h1"\nnode = 1\naddress = "127.0.0.1:1"\nslave = "127.0.0.1:2"\npeers = "127.0.0.1:3"\n'
 
 
-def master_toml(folder: Path, settings: str = "") -> Path:
+def master_toml(folder: Path, more: str = "") -> Path:
     path = folder / "master.toml"
-    path.write_text(f'name = "h1"\nlisten = "127.0.0.1:1"\ndata = "d"\nruntime = "r"\nrouters = []\n{settings}{MEMBER}')
+    path.write_text(f'name = "h1"\nlisten = "127.0.0.1:1"\ndata = "d"\nruntime = "r"\nrouters = []\n{more}{MEMBER}')
     return path
+
+
+def test_the_choice_is_of_all_dialects_that_there_are() -> None:
+    assert tuple(DIALECTS) == DIALECT_NAMES
 
 
 @pytest.mark.parametrize("name", DIALECTS)
@@ -31,7 +36,7 @@ def test_without_a_choice_it_is_spring2019(tmp_path: Path) -> None:
 
 
 def test_another_dialect_is_refused_with_the_choice_there_is(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match="'spring2019' or 'fall2022', not 'summer'"):
+    with pytest.raises(SettingsError, match="one of spring2019, spring2020, fall2022, fall2023, hw2, not 'summer'"):
         load(master_toml(tmp_path, 'dialect = "summer"\n'), MasterSettings)
 
 

@@ -5,30 +5,63 @@ from pathlib import Path
 import grpc
 import pytest
 
-from tests.course_replies import CASES, REPLIES, Case
+from tests.course_replies import CASES, REPLIES, UNFOLLOW
 from tests.sns.support import Member, failure, members, until
-from tinysns.course.texts import DIALECTS, SPRING2019
+from tinysns.course.texts import DIALECTS
 from tinysns.rpc.errors import info
 from tinysns.sns import course
-from tinysns.wire.csce438.sns_pb2 import Request
+from tinysns.wire.csce438.sns_pb2 import Reply, Request
 from tinysns.wire.hw2 import messenger_pb2
 
+JOIN = {"Follow": "Join", "UnFollow": "Leave"}
 
-@pytest.mark.parametrize("case", CASES, ids=str)
-@pytest.mark.parametrize("dialect", REPLIES)
-async def test_reply(tmp_path: Path, dialect: str, case: Case) -> None:
-    async with members(tmp_path, dialect=DIALECTS.get(dialect, SPRING2019)) as (master,):
-        await master.login("ann", "bob", "cem")
+# By service: what it calls the methods, and the dialects of its replies.
+SERVICES = {
+    "csce438.SNSService": ({}, tuple(REPLIES)),
+    "csce662.SNSService": ({}, ("fall2023",)),
+    "hw2.MessengerServer": (JOIN, ("hw2",)),
+    "hw4.MessengerServer": (JOIN, ("hw2",)),
+}
+
+
+@pytest.mark.parametrize(
+    ("service", "dialect"), [(service, dialect) for service, (_, spoken) in SERVICES.items() for dialect in spoken]
+)
+async def test_replies(tmp_path: Path, service: str, dialect: str) -> None:
+    """The dialect that was chosen counts for csce438 only."""
+    names, spoken = SERVICES[service]
+    async with members(tmp_path, dialect=DIALECTS[dialect if len(spoken) > 1 else "spring2019"]) as (master,):
+        for number, case in enumerate(CASES):
+            prefix = f"{number}."
+            await master.login(prefix + "ann", prefix + "bob", prefix + "cem")
+            await master.follow(prefix + "ann", prefix + "bob")
+            user = case.user.format(prefix)
+            request = Request(username=user, arguments=[a.format(prefix) for a in case.arguments])
+            reply = await ask(master, f"/{service}/{names.get(case.call, case.call)}", request)
+            assert reply == REPLIES[dialect][case.reply].format(user), case
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+async def test_unfollow_in_another_spelling_has_its_own_words(tmp_path: Path, dialect: str) -> None:
+    async with members(tmp_path, dialect=DIALECTS[dialect]) as (master,):
+        await master.login("ann", "bob")
         await master.follow("ann", "bob")
-        user, arguments = case.user.format(""), [a.format("") for a in case.arguments]
-        if dialect == "hw2":
-            name = {"Follow": "Join", "UnFollow": "Leave"}.get(case.call, case.call)
-            call = getattr(master.messenger, name)(
-                messenger_pb2.Request(username=user, arguments=arguments), timeout=60
-            )
-        else:
-            call = getattr(master.course, case.call)(Request(username=user, arguments=arguments), timeout=60)
-        assert (await call).msg == REPLIES[dialect][case.reply].format(user)
+        for target, reply in (("bob", "unfollowed"), ("bob", "unfollow not followed"), ("cem", "unfollow unknown")):
+            request = Request(username="ann", arguments=[target])
+            assert await ask(master, "/csce438.SNSService/Unfollow", request) == UNFOLLOW[reply]
+
+
+async def test_ping_says_whether_this_master_serves(master: Member) -> None:
+    assert await ask(master, "/csce438.SNSService/Ping", Request()) == ""
+    master.submitter.refuse("the disk is full")
+    error = await failure(master.course.Ping(Request(), timeout=60))
+    assert (error.code(), error.details()) == (grpc.StatusCode.UNAVAILABLE, "the disk is full")
+
+
+async def ask(master: Member, path: str, request: Request) -> str:
+    """The reply's text; all services have one wire form."""
+    raw = await master.channel.unary_unary(path)(request.SerializeToString(), timeout=60)
+    return Reply.FromString(raw).msg
 
 
 async def test_login_can_be_repeated_before_every_command(master: Member) -> None:

@@ -74,28 +74,34 @@ async def test_follow_and_unfollow_count_for_an_open_stream(master: Member) -> N
         assert await reader.read(2) == ["while\n", "end\n"]
 
 
-@pytest.mark.parametrize("text", ["Set Stream\n", "", "hello\n"])
-async def test_wrong_first_message(master: Member, text: str) -> None:
-    await master.login("ann")
+@pytest.mark.parametrize("text", ["Set Stream", "Set Stream\n", "INIT", "conn-establish", "First_time_timeline", ""])
+async def test_the_first_message_opens_the_timeline_whatever_it_says_and_is_no_post(master: Member, text: str) -> None:
+    await master.login("ann", "reader")
+    await master.follow("reader", "ann")
     call = master.course.Timeline(timeout=60)
     await call.write(Message(username="ann", msg=text))
-    error = await failure(call)
-    assert error.code() is grpc.StatusCode.INVALID_ARGUMENT
-    assert "Set Stream" in error.details()
+    await call.initial_metadata()
+    await call.write(Message(username="ann", msg="a post\n"))
+    async with CourseTimeline(master, "reader") as reader:
+        assert await reader.read(1) == ["a post\n"]
+    call.cancel()
 
 
 async def test_no_first_message(master: Member) -> None:
     call = master.course.Timeline(timeout=60)
     await call.done_writing()
-    assert (await failure(call)).code() is grpc.StatusCode.INVALID_ARGUMENT
+    error = await failure(call)
+    assert error.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert "username of its reader" in error.details()
 
 
-async def test_unknown_user(master: Member) -> None:
+@pytest.mark.parametrize("user", ["nobody", ""])
+async def test_unknown_user(master: Member, user: str) -> None:
     call = master.course.Timeline(timeout=60)
-    await call.write(Message(username="nobody", msg="Set Stream"))
+    await call.write(Message(username=user, msg="INIT"))
     error = await failure(call)
     assert error.code() is grpc.StatusCode.NOT_FOUND
-    assert "nobody" in error.details()
+    assert repr(user) in error.details()
 
 
 @pytest.mark.parametrize(

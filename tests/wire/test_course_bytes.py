@@ -1,10 +1,12 @@
-"""The wire format of both interfaces of the course, byte for byte: what pins it for clients that others compiled.
+"""The wire format of the interfaces of the course, byte for byte: what pins it for clients that others compiled.
 
 Every byte below was put together by hand from the encoding rules (https://protobuf.dev/programming-guides/encoding),
 none was printed by the code under test. A field begins with a tag, field number << 3 | wire type:
 
     0a  field 1, with a length (a string or a message follows)      12  field 2      1a  field 3
     08  field 1, a varint                                           10  field 2, a varint
+
+    18  field 3, a varint                                           22  field 4
 
 then comes the length in bytes, then so many bytes. The paths of the methods are those of the provided proto files.
 """
@@ -18,14 +20,19 @@ from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from tests.sns.support import Member
-from tinysns.wire.csce438 import sns_pb2
-from tinysns.wire.hw2 import messenger_pb2
+from tinysns.wire.csce438 import coordinator_pb2, sns_pb2
+from tinysns.wire.csce438 import router_pb2 as csce438_router_pb2
+from tinysns.wire.csce662 import coordinator_pb2 as coordinator662_pb2
+from tinysns.wire.csce662 import sns_pb2 as sns662_pb2
+from tinysns.wire.hw2 import master_pb2, messenger_pb2
+from tinysns.wire.hw4 import messenger_pb2 as messenger4_pb2
+from tinysns.wire.tsnsr import router_pb2
 
 # 1 700 000 000 s = 0x6553F100. In groups of 7 bits, lowest first: 00 62 4f 2a 06; all but the last with the high bit:
 # 80 e2 cf aa 06. 5 ns = 05. So the Timestamp is 08 80e2cfaa06 10 05: 8 bytes.
 TIME = Timestamp(seconds=1_700_000_000, nanos=5)
 
-# The same four in both interfaces.
+# The same in all interfaces.
 REQUEST = (
     "0a 03 61 6e 6e"  # username = 1: "ann"
     "12 03 62 6f 62"  # arguments = 2: "bob"
@@ -53,6 +60,15 @@ FOLLOWER_INFO = (
     "12 1e 66 6f 6c 6c 6f 77 65 72 73 3a 20 61 6e 6e"  # value = 2, 30 bytes: "followers: ann
     "3b 20 66 6f 6c 6c 6f 77 69 6e 67 3a 20 61 6e 6e"  # ; following: ann"
 )
+SERVER = (
+    "08 02"  # serverID = 1: 2
+    "12 09 31 32 37 2e 30 2e 30 2e 31"  # hostname = 2: "127.0.0.1"
+    "1a 04 33 30 31 30"  # port = 3: "3010"
+    "22 06 6d 61 73 74 65 72"  # type = 4: "master"
+)
+WHERE = "0a 08 31 2e 32 2e 33 2e 34 3a"  # field 1: "1.2.3.4:"
+FOUND = "12 08 31 2e 32 2e 33 2e 34 3a"  # msg = 2: "1.2.3.4:"; result = 1 is SUCCESS, 0, which is not sent
+FAILED = "08 01"  # result = 1: FAILURE
 
 RECORDED = [
     (sns_pb2.Request(username="ann", arguments=["bob", ""]), "csce438.Request", REQUEST),
@@ -66,7 +82,44 @@ RECORDED = [
     (messenger_pb2.Message(username="ann", msg="Set Stream"), "hw2.Message", SET_STREAM),
     (messenger_pb2.Message(username="ann", msg="ä!\n", timestamp=TIME), "hw2.Message", POST),
     (messenger_pb2.ListReply(all_rooms=["ann", "bob"], joined_rooms=["ann"]), "hw2.ListReply", TWO_LISTS),
+    (sns662_pb2.Request(username="ann", arguments=["bob", ""]), "csce662.Request", REQUEST),
+    (sns662_pb2.Reply(msg="Ok"), "csce662.Reply", REPLY),
+    (sns662_pb2.Message(username="ann", msg="ä!\n", timestamp=TIME), "csce662.Message", POST),
+    (sns662_pb2.ListReply(all_users=["ann", "bob"], followers=["ann"]), "csce662.ListReply", TWO_LISTS),
+    (messenger4_pb2.Request(username="ann", arguments=["bob", ""]), "hw4.Request", REQUEST),
+    (messenger4_pb2.Reply(msg="Ok"), "hw4.Reply", REPLY),
+    (messenger4_pb2.Message(username="ann", msg="ä!\n", timestamp=TIME), "hw4.Message", POST),
+    (messenger4_pb2.ListReply(all_rooms=["ann", "bob"], joined_rooms=["ann"]), "hw4.ListReply", TWO_LISTS),
+    (router_pb2.Message(text="1.2.3.4:"), "tsnsr.Message", WHERE),
+    (router_pb2.Response(result=router_pb2.Response.SUCCESS, msg="1.2.3.4:"), "tsnsr.Response", FOUND),
+    (router_pb2.Response(result=router_pb2.Response.FAILURE), "tsnsr.Response", FAILED),
+    (master_pb2.Empty(), "hw2.Empty", ""),
+    (master_pb2.ConnectionReply(location="1.2.3.4:"), "hw2.ConnectionReply", WHERE),
+    *(
+        recorded
+        for package, pb in (("csce438", coordinator_pb2), ("csce662", coordinator662_pb2))
+        for recorded in (
+            (pb.ID(id=2), f"{package}.ID", "08 02"),
+            (pb.Confirmation(status=True), f"{package}.Confirmation", "08 01"),
+            (
+                pb.ServerInfo(serverID=2, hostname="127.0.0.1", port="3010", type="master"),
+                f"{package}.ServerInfo",
+                SERVER,
+            ),
+        )
+    ),
 ]
+FILES = (
+    sns_pb2,
+    csce438_router_pb2,
+    coordinator_pb2,
+    sns662_pb2,
+    coordinator662_pb2,
+    messenger_pb2,
+    master_pb2,
+    messenger4_pb2,
+    router_pb2,
+)
 
 UNARY, STREAM = "unary", "stream"
 METHODS = {
@@ -76,6 +129,27 @@ METHODS = {
     "/csce438.SNSService/UnFollow": (UNARY, "csce438.Request", "csce438.Reply"),
     "/csce438.SNSService/Timeline": (STREAM, "csce438.Message", "csce438.Message"),
     "/csce438.SNSService/GetFollowerInfo": (UNARY, "csce438.Request", "csce438.MapReply"),
+    "/csce438.SNSService/Ping": (UNARY, "csce438.Request", "csce438.Reply"),
+    "/csce438.SNSService/Unfollow": (UNARY, "csce438.Request", "csce438.Reply"),
+    "/csce438.SNSRouter/GetConnectInfo": (UNARY, "csce438.Request", "csce438.Reply"),
+    "/csce438.CoordService/Heartbeat": (UNARY, "csce438.ServerInfo", "csce438.Confirmation"),
+    "/csce438.CoordService/GetServer": (UNARY, "csce438.ID", "csce438.ServerInfo"),
+    "/csce662.SNSService/Login": (UNARY, "csce662.Request", "csce662.Reply"),
+    "/csce662.SNSService/List": (UNARY, "csce662.Request", "csce662.ListReply"),
+    "/csce662.SNSService/Follow": (UNARY, "csce662.Request", "csce662.Reply"),
+    "/csce662.SNSService/UnFollow": (UNARY, "csce662.Request", "csce662.Reply"),
+    "/csce662.SNSService/Timeline": (STREAM, "csce662.Message", "csce662.Message"),
+    "/csce662.CoordService/Heartbeat": (UNARY, "csce662.ServerInfo", "csce662.Confirmation"),
+    "/csce662.CoordService/GetServer": (UNARY, "csce662.ID", "csce662.ServerInfo"),
+    "/hw2.MasterServer/ConnectionPoint": (UNARY, "hw2.Empty", "hw2.ConnectionReply"),
+    "/hw4.MessengerServer/Login": (UNARY, "hw4.Request", "hw4.Reply"),
+    "/hw4.MessengerServer/List": (UNARY, "hw4.Request", "hw4.ListReply"),
+    "/hw4.MessengerServer/Join": (UNARY, "hw4.Request", "hw4.Reply"),
+    "/hw4.MessengerServer/Leave": (UNARY, "hw4.Request", "hw4.Reply"),
+    "/hw4.MessengerServer/Chat": (STREAM, "hw4.Message", "hw4.Message"),
+    "/tsnsr.snsRoute/AddMaster": (UNARY, "tsnsr.Message", "tsnsr.Response"),
+    "/tsnsr.snsRoute/GetAvailable": (UNARY, "tsnsr.Message", "tsnsr.Response"),
+    "/tsnsr.snsRoute/DualPing": (STREAM, "tsnsr.Message", "tsnsr.Message"),
     "/hw2.MessengerServer/Login": (UNARY, "hw2.Request", "hw2.Reply"),
     "/hw2.MessengerServer/List": (UNARY, "hw2.Request", "hw2.ListReply"),
     "/hw2.MessengerServer/Join": (UNARY, "hw2.Request", "hw2.Reply"),
@@ -91,15 +165,15 @@ def test_a_message_is_these_bytes_and_they_are_the_message(message: Message, nam
     assert type(message).FromString(bytes.fromhex(recorded)) == message
 
 
-def test_every_message_of_both_interfaces_is_recorded() -> None:
-    files = (sns_pb2.DESCRIPTOR, messenger_pb2.DESCRIPTOR)
-    assert {m.full_name for file in files for m in file.message_types_by_name.values()} == {n for _, n, _ in RECORDED}
+def test_every_message_is_recorded() -> None:
+    messages = [m.full_name for file in FILES for m in file.DESCRIPTOR.message_types_by_name.values()]
+    assert set(messages) == {name for _, name, _ in RECORDED}
 
 
 def test_every_method_has_its_path_and_its_messages() -> None:
     found = {}
-    for file in (sns_pb2.DESCRIPTOR, messenger_pb2.DESCRIPTOR):
-        for service in file.services_by_name.values():
+    for file in FILES:
+        for service in file.DESCRIPTOR.services_by_name.values():
             for method in service.methods:
                 assert method.client_streaming == method.server_streaming
                 kind = STREAM if method.client_streaming else UNARY
@@ -113,8 +187,10 @@ def test_every_method_has_its_path_and_its_messages() -> None:
 TEXTS = {
     "Login Successful!": "0a 11 4c 6f 67 69 6e 20 53 75 63 63 65 73 73 66 75 6c 21",
     "Follow Successful": "0a 11 46 6f 6c 6c 6f 77 20 53 75 63 63 65 73 73 66 75 6c",
+    "Unfollow Successful": "0a 13 55 6e 66 6f 6c 6c 6f 77 20 53 75 63 63 65 73 73 66 75 6c",
     "UnFollow Successful": "0a 13 55 6e 46 6f 6c 6c 6f 77 20 53 75 63 63 65 73 73 66 75 6c",
     "Join Successful": "0a 0f 4a 6f 69 6e 20 53 75 63 63 65 73 73 66 75 6c",
+    "SUCCESS": "0a 07 53 55 43 43 45 53 53",
     "Leave Successful": "0a 10 4c 65 61 76 65 20 53 75 63 63 65 73 73 66 75 6c",
 }
 ANN, BOB = "0a 03 61 6e 6e", "0a 03 62 6f 62"
@@ -131,6 +207,10 @@ HI, HI_NEWLINE = "12 02 68 69", "12 03 68 69 0a"
         ("csce438.SNSService", "Follow", "UnFollow", "Timeline", f"{EVERYBODY} 12 03 62 6f 62", HI_NEWLINE),
         # all_rooms and then whom bob follows: ann and himself
         ("hw2.MessengerServer", "Join", "Leave", "Chat", f"{EVERYBODY} 12 03 61 6e 6e 12 03 62 6f 62", HI),
+        # the same under another package
+        ("csce662.SNSService", "Follow", "UnFollow", "Timeline", f"{EVERYBODY} 12 03 62 6f 62", HI_NEWLINE),
+        ("hw4.MessengerServer", "Join", "Leave", "Chat", f"{EVERYBODY} 12 03 61 6e 6e 12 03 62 6f 62", HI),
+        ("csce438.SNSService", "Follow", "Unfollow", "Timeline", f"{EVERYBODY} 12 03 62 6f 62", HI_NEWLINE),
     ],
 )
 async def test_a_conversation_in_bytes(
@@ -146,16 +226,19 @@ async def test_a_conversation_in_bytes(
         await stream.initial_metadata()
         return stream
 
+    def text(said: str) -> str:
+        return TEXTS["SUCCESS" if service.startswith("csce662") else said]
+
     for user in (ANN, BOB):
-        assert await call("Login", user) == TEXTS["Login Successful!"]
-    assert await call(follow, BOB_TO_ANN) == TEXTS[f"{follow} Successful"]
+        assert await call("Login", user) == text("Login Successful!")
+    assert await call(follow, BOB_TO_ANN) == text(f"{follow} Successful")
     assert await call("List", BOB) == lists_of_bob
     bob, ann = await open_timeline(BOB), await open_timeline(ANN)
     await ann.write(bytes.fromhex(f"{ANN} {line}"))
     post = (await asyncio.wait_for(bob.read(), 60)).hex(" ")
     # The time differs, but for its seconds; its length depends on how many nanoseconds there are.
     assert re.fullmatch(f"{ANN} {line} 1a 0[6-9a-c] 08 80 e2 cf aa 06( 10( [0-9a-f]{{2}}){{1,5}})?", post)
-    assert await call(unfollow, BOB_TO_ANN) == TEXTS[f"{unfollow} Successful"]
+    assert await call(unfollow, BOB_TO_ANN) == text(f"{unfollow} Successful")
     bob.cancel()
     ann.cancel()
 

@@ -7,21 +7,22 @@ from tinysns.domain.names import check_texts
 from tinysns.rpc.errors import CallFailed
 from tinysns.rpc.raw import parse
 
-SET_STREAM = "Set Stream"
 BACKLOG_POSTS = 20
 """Sent first, newest first; then what is new, oldest first."""
 
 
 def opening_user(interface: Interface, raw: bytes | None) -> str:
-    """The user whose timeline the first message opens. `raw`: None if there was none. Raises CallFailed."""
+    """The user whose timeline the first message opens, whatever it says: it is never a post.
+
+    Clients of the course say "Set Stream", "INIT", "conn-establish", nothing and much else; all of them give their
+    user. `raw`: None if there was no message. Raises CallFailed.
+    """
     if raw is not None:
-        first = parse(interface.message, raw)
-        if first.msg == SET_STREAM:
-            return first.username
+        return parse(interface.message, raw).username
     raise CallFailed(
         grpc.StatusCode.INVALID_ARGUMENT,
-        "WRONG_FIRST_MESSAGE",
-        f'the first message on a timeline must be {{username, msg: "{SET_STREAM}"}}, without a newline',
+        "NO_FIRST_MESSAGE",
+        "a timeline opens with a message that has the username of its reader; this one ended without any",
     )
 
 

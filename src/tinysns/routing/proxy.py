@@ -22,7 +22,7 @@ from tinysns.client.outbox import Outbox
 from tinysns.client.routes import decode
 from tinysns.client.session import Session
 from tinysns.client.waits import Waits
-from tinysns.course.interfaces import MESSENGER_SERVER, Interface, sns_service
+from tinysns.course.interfaces import Interface, interfaces
 from tinysns.course.texts import SPRING2019
 from tinysns.domain.writes import SESSION_WINDOW
 from tinysns.routing.proxy_calls import UnaryProxy
@@ -33,9 +33,8 @@ from tinysns.rpc.channels import MANY_CALLS
 from tinysns.rpc.raw import Context
 from tinysns.runtime.tasks import Tasks
 
-_READS = ("List", "GetFollowerInfo")
 # What tells dialects apart is in answers to unary calls, and those come from the masters.
-_INTERFACES = (sns_service(SPRING2019), MESSENGER_SERVER)
+_INTERFACES = interfaces(SPRING2019)
 
 # Of a health check. A doubted link that fails it is closed with all that is on it, so this is longer than a busy master
 # ever needs; calls have gone on to another master long before, and one that really hangs is soon killed by its slave.
@@ -89,14 +88,14 @@ class Proxy:
         await self._streams.close()
 
     def _methods(self, interface: Interface) -> "dict[str, grpc.RpcMethodHandler[Any, Any]]":
-        names = ["Login", "List", interface.follow, interface.unfollow, interface.follower_info]
-        methods = {name: self._unary_method(f"/{interface.service}/{name}", name) for name in names if name}
+        path = f"/{interface.service}/"
+        unary = {name: partial(self._unary.read, path + name) for name in interface.reads}
+        unary |= {name: partial(self._unary.write, path + name) for name in interface.writes}
         stream = self._wanting(partial(self._streams.serve, interface))
-        return methods | {interface.timeline: grpc.stream_stream_rpc_method_handler(stream)}
-
-    def _unary_method(self, path: str, name: str) -> "grpc.RpcMethodHandler[Any, Any]":
-        serve = self._unary.read if name in _READS else self._unary.write
-        return grpc.unary_unary_rpc_method_handler(self._wanting(partial(serve, path)))
+        return {
+            **{name: grpc.unary_unary_rpc_method_handler(self._wanting(serve)) for name, serve in unary.items()},
+            interface.timeline: grpc.stream_stream_rpc_method_handler(stream),
+        }
 
     def _wanting(self, serve: Callable[[Any, Context], Awaitable[Any]]) -> Callable[[Any, Context], Awaitable[Any]]:
         async def handler(request: Any, context: Context) -> Any:

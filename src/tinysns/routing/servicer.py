@@ -74,9 +74,13 @@ class Routing:
             dead=self.table.dead(),
         )
 
+    def line(self) -> tuple[str, ...]:
+        """All masters that are connected: the Available one, then in the order in which they come next."""
+        return policy.available(self._candidates(time.monotonic()), self.table.leader)
+
     def available(self) -> str:
         """The Available master; while none leads, the first in line to be elected; empty while none is connected."""
-        return next(iter(policy.available(self._candidates(time.monotonic()), self.table.leader)), "")
+        return next(iter(self.line()), "")
 
     def for_course_client(self) -> str:
         """Where a client of the course, which asks once and then stays, has to go; empty while there is nothing."""
@@ -146,11 +150,15 @@ class RouterService(router_pb2_grpc.RouterServicer):
         self._routing = routing
         self._streams = itertools.count(1)
 
+    def register(self, message: pb.Message) -> None:
+        """A master says once that it exists. Raises BadAddress, Refused."""
+        self._routing.heard(message, next(self._streams))
+
     async def AddMaster(
         self, request: pb.Message, context: "grpc.aio.ServicerContext[pb.Message, pb.Response]"
     ) -> pb.Response:
         try:
-            self._routing.heard(request, next(self._streams))
+            self.register(request)
         except BadAddress as e:
             await abort(context, grpc.StatusCode.INVALID_ARGUMENT, "BAD_ADDRESS", str(e))
         except Refused as e:

@@ -3,6 +3,7 @@
 import time
 from random import Random
 
+from tinysns.routing.course_routes import CourseRouting
 from tinysns.routing.proxy import Proxy
 from tinysns.routing.servicer import ObituaryService, RouterService, Routing, Self
 from tinysns.rpc.call_id import random_session
@@ -31,15 +32,18 @@ class RoutingServer:
         me = Self(name, routers, settings.policy, time.time_ns(), proxy)
         self._routing = Routing(me, settings.silence_seconds, Random(settings.seed))
         self._server = Server(SMALL_WINDOWS)  # of the proxy
-        router_pb2_grpc.add_RouterServicer_to_server(RouterService(self._routing), self._server.grpc)
+        own = RouterService(self._routing)
+        router_pb2_grpc.add_RouterServicer_to_server(own, self._server.grpc)
+        self._course = CourseRouting(self._routing, own, settings.listen, settings.course_clients)
         obituaries = ObituaryService(self._routing.table.died)
         slave_pb2_grpc.add_ObituariesServicer_to_server(obituaries, self._server.grpc)
         self._proxy = Proxy(self._routing, tasks, settings.hold_seconds, random_session)
-        self._server.grpc.add_generic_rpc_handlers(self._proxy.handlers())
+        self._server.grpc.add_generic_rpc_handlers((*self._course.handlers(), *self._proxy.handlers()))
 
     async def start(self) -> None:
         """Returns once it answers. Raises PortInUse."""
-        await self._server.start([self._settings.listen], (*_OWN_SERVICES, *self._proxy.names))
+        names = (*_OWN_SERVICES, *self._course.names, *self._proxy.names)
+        await self._server.start([self._settings.listen], names)
         self._proxy.start()
         self._tasks.start("silence", self._routing.watch_silence())
         await self._server.set_serving(True)

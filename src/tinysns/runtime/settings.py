@@ -14,6 +14,9 @@ from pydantic.dataclasses import dataclass
 
 T = TypeVar("T")
 
+DIALECTS = ("spring2019", "spring2020", "fall2022", "fall2023", "hw2")
+"""The names of those in course/texts.py that can be chosen; a test compares the two."""
+
 PROXY, MASTER = "proxy", "master"
 """Values of RoutingSettings.course_clients."""
 
@@ -77,7 +80,7 @@ class MasterSettings:
     # Python that has not run for so long gives leadership away. Longer than any collection or call; its slave kills it
     # after the same time (SlaveSettings).
     stuck_seconds: float = 30.0
-    dialect: str = "spring2019"  # or "fall2022": the texts that clients of csce438.SNSService compare replies with
+    dialect: str = "spring2019"  # one of DIALECTS: the texts that clients of csce438.SNSService compare replies with
     consensus: Consensus = field(default_factory=Consensus)
 
     @property
@@ -92,8 +95,8 @@ class MasterSettings:
 
     def __post_init__(self) -> None:
         _check_members(self.name, self.members)
-        if self.dialect not in ("spring2019", "fall2022"):
-            raise ValueError(f"dialect is 'spring2019' or 'fall2022', not {self.dialect!r}")
+        if self.dialect not in DIALECTS:
+            raise ValueError(f"dialect is one of {', '.join(DIALECTS)}, not {self.dialect!r}")
 
 
 @dataclass(config=_STRICT, kw_only=True)
@@ -102,6 +105,7 @@ class RoutingSettings:
 
     listen: str
     policy: str = "available"  # or "balanced"
+    course_clients: str = "proxy"  # or "master": what clients of the course that ask for a server are sent to
     # A master that says nothing for so long is not offered to clients. It speaks each 0.4 s; one that is only slow is
     # not worth a detour, and one that hangs costs a client one try.
     silence_seconds: float = 1.5

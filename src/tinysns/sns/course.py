@@ -3,11 +3,13 @@
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 
 import grpc
 
 from tinysns.course.interfaces import Interface
 from tinysns.course.streams import BACKLOG_POSTS, opening_user
+from tinysns.course.texts import Dialect
 from tinysns.domain.names import Refused, check_name
 from tinysns.domain.writes import Follow, Login, Outcome, Unfollow
 from tinysns.replication.interface import NotServing
@@ -53,10 +55,12 @@ class CourseService:
             "Login": self.login,
             "List": self.list,
             interface.follow: self.follow,
-            interface.unfollow: self.unfollow,
+            **{name: partial(self.unfollow, texts) for name, texts in interface.unfollows.items()},
         }
         if interface.follower_info is not None:
             unary[interface.follower_info] = self.follower_info
+        if interface.ping is not None:
+            unary[interface.ping] = self.ping
         return grpc.method_handlers_generic_handler(
             interface.service,
             {
@@ -78,8 +82,8 @@ class CourseService:
     async def follow(self, raw: bytes, context: Context) -> bytes:
         return await self._follow_or_unfollow(raw, context, Follow, self._texts.follow)
 
-    async def unfollow(self, raw: bytes, context: Context) -> bytes:
-        return await self._follow_or_unfollow(raw, context, Unfollow, self._texts.unfollow)
+    async def unfollow(self, texts: Dialect, raw: bytes, context: Context) -> bytes:
+        return await self._follow_or_unfollow(raw, context, Unfollow, texts.unfollow)
 
     async def list(self, raw: bytes, context: Context) -> bytes:
         async with errors_answered(context, definite=True):
@@ -100,6 +104,14 @@ class CourseService:
                 await self._reads.barrier()
             neighbours = await self._reads.neighbours(MAX_MESSAGE_BYTES)
             return fitting(await asyncio.to_thread(_map_reply, neighbours) if neighbours is not None else None)
+        raise AssertionError("errors_answered ends the call")
+
+    async def ping(self, _: bytes, context: Context) -> bytes:
+        """Fails, as all other calls do, when this master does not serve."""
+        async with errors_answered(context, definite=True):
+            async with held(context, self._hold_seconds):
+                await self._reads.barrier()
+            return self._reply("")
         raise AssertionError("errors_answered ends the call")
 
     async def timeline(self, _: object, context: Context) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import grpc
 
-from tinysns.course.interfaces import MESSENGER_SERVER, sns_service
+from tinysns.course.interfaces import interfaces
 from tinysns.course.texts import SPRING2019, Dialect
 from tinysns.replication.interface import Submitter
 from tinysns.runtime.tasks import Tasks
@@ -55,7 +55,7 @@ def add_services(
     submitter.add_listener(hub)
     writes = CourseWrites(submitter, OwnSession(submitter, new_session), new_session, hold_seconds)
     own = native.NativeService(submitter, hub, reads, timelines, counters, hold_seconds)
-    interfaces = (sns_service(dialect), MESSENGER_SERVER)
-    courses = [course.CourseService(i, writes, reads, timelines, counters, tasks, hold_seconds) for i in interfaces]
+    served = interfaces(dialect)
+    courses = [course.CourseService(i, writes, reads, timelines, counters, tasks, hold_seconds) for i in served]
     server.add_generic_rpc_handlers((own.handlers(), *(c.handlers() for c in courses)))
-    return Services((native.SERVICE, *(i.service for i in interfaces)), counters, reads)
+    return Services((native.SERVICE, *(i.service for i in served)), counters, reads)

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1etinysns/wire/csce438/sns.proto\x12\x07\x63sce438\x1a\x1fgoogle/protobuf/timestamp.proto\"1\n\tListReply\x12\x11\n\tall_users\x18\x01 \x03(\t\x12\x11\n\tfollowers\x18\x02 \x03(\t\".\n\x07Request\x12\x10\n\x08username\x18\x01 \x01(\t\x12\x11\n\targuments\x18\x02 \x03(\t\"\x14\n\x05Reply\x12\x0b\n\x03msg\x18\x01 \x01(\t\"W\n\x07Message\x12\x10\n\x08username\x18\x01 \x01(\t\x12\x0b\n\x03msg\x18\x02 \x01(\t\x12-\n\ttimestamp\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"b\n\x08MapReply\x12)\n\x04info\x18\x01 \x03(\x0b\x32\x1b.csce438.MapReply.InfoEntry\x1a+\n\tInfoEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x32\xb7\x02\n\nSNSService\x12+\n\x05Login\x12\x10.csce438.Request\x1a\x0e.csce438.Reply\"\x00\x12.\n\x04List\x12\x10.csce438.Request\x1a\x12.csce438.ListReply\"\x00\x12,\n\x06\x46ollow\x12\x10.csce438.Request\x1a\x0e.csce438.Reply\"\x00\x12.\n\x08UnFollow\x12\x10.csce438.Request\x1a\x0e.csce438.Reply\"\x00\x12\x34\n\x08Timeline\x12\x10.csce438.Message\x1a\x10.csce438.Message\"\x00(\x01\x30\x01\x12\x38\n\x0fGetFollowerInfo\x12\x10.csce438.Request\x1a\x11.csce438.MapReply\"\x00\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1etinysns/wire/csce438/sns.proto\x12\x07\x63sce438\x1a\x1fgoogle/protobuf/timestamp.proto\"1\n\tListReply\x12\x11\n\tall_users\x18\x01 \x03(\t\x12\x11\n\tfollowers\x18\x02 \x03(\t\".\n\x07Request\x12\x10\n\x08username\x18\x01 \x01(\t\x12\x11\n\targuments\x18\x02 \x03(\t\"\x14\n\x05Reply\x12\x0b\n\x03msg\x18\x01 \x01(\t\"W\n\x07Message\x12\x10\n\x08username\x18\x01 \x01(\t\x12\x0b\n\x03msg\x18\x02 \x01(\t\x12-\n\ttimestamp\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"b\n\x08MapReply\x12)\n\x04info\x18\x01 \x03(\x0b\x32\x1b.csce438.MapReply.InfoEntry\x1a+\n\tInfoEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x32\x93\x03\n\nSNSService\x12+\n\x05Login\x12\x10.csce438.Request\x1a\x0e.csce438.Reply\"\x00\x12.\n\x04List\x12\x10.csce438.Request\x1a\x12.csce438.ListReply\"\x00\x12,\n\x06\x46ollow\x12\x10.csce438.Request\x1a\x0e.csce438.Reply\"\x00\x12.\n\x08UnFollow\x12\x10.csce438.Request\x1a\x0e.csce438.Reply\"\x00\x12\x34\n\x08Timeline\x12\x10.csce438.Message\x1a\x10.csce438.Message\"\x00(\x01\x30\x01\x12\x38\n\x0fGetFollowerInfo\x12\x10.csce438.Request\x1a\x11.csce438.MapReply\"\x00\x12*\n\x04Ping\x12\x10.csce438.Request\x1a\x0e.csce438.Reply\"\x00\x12.\n\x08Unfollow\x12\x10.csce438.Request\x1a\x0e.csce438.Reply\"\x00\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -47,5 +47,5 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_MAPREPLY_INFOENTRY']._serialized_start=341
   _globals['_MAPREPLY_INFOENTRY']._serialized_end=384
   _globals['_SNSSERVICE']._serialized_start=387
-  _globals['_SNSSERVICE']._serialized_end=698
+  _globals['_SNSSERVICE']._serialized_end=790
 # @@protoc_insertion_point(module_scope)

@@ -64,6 +64,16 @@ class SNSServiceStub:
                 request_serializer=tinysns_dot_wire_dot_csce438_dot_sns__pb2.Request.SerializeToString,
                 response_deserializer=tinysns_dot_wire_dot_csce438_dot_sns__pb2.MapReply.FromString,
                 _registered_method=True)
+        self.Ping = channel.unary_unary(
+                '/csce438.SNSService/Ping',
+                request_serializer=tinysns_dot_wire_dot_csce438_dot_sns__pb2.Request.SerializeToString,
+                response_deserializer=tinysns_dot_wire_dot_csce438_dot_sns__pb2.Reply.FromString,
+                _registered_method=True)
+        self.Unfollow = channel.unary_unary(
+                '/csce438.SNSService/Unfollow',
+                request_serializer=tinysns_dot_wire_dot_csce438_dot_sns__pb2.Request.SerializeToString,
+                response_deserializer=tinysns_dot_wire_dot_csce438_dot_sns__pb2.Reply.FromString,
+                _registered_method=True)
 
 
 class SNSServiceServicer:
@@ -94,7 +104,7 @@ class SNSServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Timeline(self, request_iterator, context):
-        """The first message opens the stream: {username, msg: "Set Stream"}. Each later one is a post.
+        """The first message opens the stream, whatever it says. Each later one is a post.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -102,6 +112,20 @@ class SNSServiceServicer:
 
     def GetFollowerInfo(self, request, context):
         """Of all users, whoever asks: what a standby needs to take timelines over, and what to compare masters by.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Ping(self, request, context):
+        """Answers while the server serves; what it says matters to nobody.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Unfollow(self, request, context):
+        """UnFollow as some spell it, with texts to match.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -139,6 +163,16 @@ def add_SNSServiceServicer_to_server(servicer, server):
                     servicer.GetFollowerInfo,
                     request_deserializer=tinysns_dot_wire_dot_csce438_dot_sns__pb2.Request.FromString,
                     response_serializer=tinysns_dot_wire_dot_csce438_dot_sns__pb2.MapReply.SerializeToString,
+            ),
+            'Ping': grpc.unary_unary_rpc_method_handler(
+                    servicer.Ping,
+                    request_deserializer=tinysns_dot_wire_dot_csce438_dot_sns__pb2.Request.FromString,
+                    response_serializer=tinysns_dot_wire_dot_csce438_dot_sns__pb2.Reply.SerializeToString,
+            ),
+            'Unfollow': grpc.unary_unary_rpc_method_handler(
+                    servicer.Unfollow,
+                    request_deserializer=tinysns_dot_wire_dot_csce438_dot_sns__pb2.Request.FromString,
+                    response_serializer=tinysns_dot_wire_dot_csce438_dot_sns__pb2.Reply.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -303,6 +337,60 @@ class SNSService:
             '/csce438.SNSService/GetFollowerInfo',
             tinysns_dot_wire_dot_csce438_dot_sns__pb2.Request.SerializeToString,
             tinysns_dot_wire_dot_csce438_dot_sns__pb2.MapReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Ping(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/csce438.SNSService/Ping',
+            tinysns_dot_wire_dot_csce438_dot_sns__pb2.Request.SerializeToString,
+            tinysns_dot_wire_dot_csce438_dot_sns__pb2.Reply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Unfollow(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/csce438.SNSService/Unfollow',
+            tinysns_dot_wire_dot_csce438_dot_sns__pb2.Request.SerializeToString,
+            tinysns_dot_wire_dot_csce438_dot_sns__pb2.Reply.FromString,
             options,
             channel_credentials,
             insecure,

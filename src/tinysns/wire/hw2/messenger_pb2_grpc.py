@@ -90,7 +90,7 @@ class MessengerServerServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Chat(self, request_iterator, context):
-        """The first message opens the stream: {username, msg: "Set Stream"}. Each later one is a post, without a newline.
+        """The first message opens the stream, whatever it says. Each later one is a post, without a newline.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -1,0 +1,5 @@
+from tinysns.wire.csce438 import sns_pb2 as _sns_pb2
+from google.protobuf import descriptor as _descriptor
+from typing import ClassVar as _ClassVar
+
+DESCRIPTOR: _descriptor.FileDescriptor

@@ -1,0 +1,1 @@
+"""The course's interface under its other number."""

@@ -1,0 +1,1 @@
+"""The router of the assignment's card."""
