@@ -83,7 +83,7 @@ class Master:
     async def _serve(self, node: raftnode.Node, state: StateMachine) -> Server:
         settings = self._settings
         replica = self._replica = Replica(settings, self._cluster_id, node, state, self._process.crash)
-        server = Server()
+        server = Server(ends_abandoned=settings.single_login)
         reader = Reader(state)
         services = self._services = add_services(
             server.grpc,
@@ -94,6 +94,7 @@ class Master:
             random_session,
             hold_seconds=settings.hold_seconds,
             dialect=DIALECTS[settings.dialect],
+            single_login=settings.single_login,
         )
         sources = Sources(
             counters=services.counters,

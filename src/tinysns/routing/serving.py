@@ -31,7 +31,7 @@ class RoutingServer:
         proxy = settings.listen if settings.course_clients == PROXY else ""
         me = Self(name, routers, settings.policy, time.time_ns(), proxy)
         self._routing = Routing(me, settings.silence_seconds, Random(settings.seed))
-        self._server = Server(SMALL_WINDOWS)  # of the proxy
+        self._server = Server(SMALL_WINDOWS, ends_abandoned=settings.single_login)  # the windows are for the proxy
         own = RouterService(self._routing)
         router_pb2_grpc.add_RouterServicer_to_server(own, self._server.grpc)
         self._course = CourseRouting(self._routing, own, settings.listen, settings.course_clients)

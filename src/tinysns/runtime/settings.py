@@ -81,6 +81,7 @@ class MasterSettings:
     # after the same time (SlaveSettings).
     stuck_seconds: float = 30.0
     dialect: str = "spring2019"  # one of DIALECTS: the texts that clients of csce438.SNSService compare replies with
+    single_login: bool = False  # whether a course client's user who has a timeline open here may not log in again
     consensus: Consensus = field(default_factory=Consensus)
 
     @property
@@ -113,6 +114,7 @@ class RoutingSettings:
     # masters, or "master": to the Available master, one hop less, until that dies.
     course_clients: str = PROXY
     hold_seconds: float = 10.0  # how long a call without a deadline, passed on by the proxy, waits for a master
+    single_login: bool = False  # as the masters have it: clients that are gone without a word are let go soon
     seed: int | None = None  # of the choice between masters that are equally loaded; none: another one at each start
 
     def __post_init__(self) -> None:
