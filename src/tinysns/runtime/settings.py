@@ -106,7 +106,6 @@ class RoutingSettings:
 
     listen: str
     policy: str = "available"  # or "balanced"
-    course_clients: str = "proxy"  # or "master": what clients of the course that ask for a server are sent to
     # A master that says nothing for so long is not offered to clients. It speaks each 0.4 s; one that is only slow is
     # not worth a detour, and one that hangs costs a client one try.
     silence_seconds: float = 1.5
