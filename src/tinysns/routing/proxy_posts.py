@@ -56,8 +56,7 @@ class HeldPosts:
         self._write()
 
     async def stored(self) -> None:
-        """Returns once all are. Raises CallFailed if nobody has that name, SnsError if it was closed or is not to be
-        written."""
+        """Returns once all are. Raises CallFailed if nobody has that name, SnsError if it cannot be or was closed."""
         while self._failure is None and self._held_posts:
             await self._change()
         self._raise_failure()
