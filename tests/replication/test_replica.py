@@ -71,7 +71,7 @@ async def test_what_is_too_much_is_refused_for_certain_and_leaves_no_trace(tmp_p
             await asyncio.sleep(0)
             if answers[-1].done():
                 break
-        with pytest.raises(Overloaded, match="h[123]: too much waits"):
+        with pytest.raises(Overloaded, match=r"h[123]: too much waits"):
             await answers[-1]
         assert 50 < len(answers) < 80
         for answer in answers:

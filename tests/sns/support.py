@@ -16,7 +16,7 @@ import grpc
 
 from tests.storage.making import entry
 from tinysns.domain.writes import Answer, Command
-from tinysns.replication.interface import Listener, NotServing
+from tinysns.replication.interface import Listener, NotServing, Overloaded
 from tinysns.runtime.tasks import Tasks
 from tinysns.sns.fanout import Hub
 from tinysns.sns.services import add_services
@@ -84,6 +84,7 @@ class LocalSubmitter:
         self._moved = asyncio.Event()
         self.applied_index = 0
         self.refusal = ""
+        self.overload = ""  # why all writes are refused
         self.stopped = False  # applies nothing meanwhile
         self.applying = asyncio.Lock()
         log.members.append(self)
@@ -91,6 +92,9 @@ class LocalSubmitter:
     def submit(self, command: Command) -> asyncio.Future[Answer]:
         self._refuse()
         waiter = asyncio.get_running_loop().create_future()
+        if self.overload:
+            waiter.set_exception(Overloaded(self.overload))
+            return waiter
         name = (command.session, command.number)
         if name not in self._waiters:
             self._log.append(command)

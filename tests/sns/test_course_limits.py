@@ -114,3 +114,17 @@ async def test_a_post_for_which_there_is_no_leader_ends_the_stream_and_is_stored
         master.submitter.go_on()
         async with CourseTimeline(master, "bob") as bob:
             assert await bob.read(1) == ["held\n"]
+
+
+async def test_what_is_too_much_is_refused_for_certain_in_a_call_and_ends_a_timeline(master: Member) -> None:
+    await master.login("ann")
+    master.submitter.overload = "too much waits"
+    error = await failure(master.course.Login(Request(username="bob"), timeout=10))
+    assert (error.code(), error.details()) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "too much waits")
+    assert info(error) == ("OVERLOADED", True)
+    async with CourseTimeline(master, "ann") as ann:
+        await ann.say("x")
+        error = await failure(ann.call)
+    assert (error.code(), info(error)) == (grpc.StatusCode.RESOURCE_EXHAUSTED, ("OVERLOADED", False))
+    master.submitter.overload = ""
+    await master.login("bob")

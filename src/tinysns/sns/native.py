@@ -117,7 +117,7 @@ class _WriteStream:
         self._holding: asyncio.TimerHandle | None = None
 
     async def serve(self, hub: Hub) -> None:
-        """Returns when the client has ended its side and got all answers. Raises NotServing, CallFailed."""
+        """Returns when the client has ended its side and got all answers. Raises NotServing, Overloaded, CallFailed."""
         reading = self._loop.create_task(self._read(), name="read writes")
         reading.add_done_callback(self._wake)
         try:
@@ -199,7 +199,7 @@ class _WriteStream:
             await self._context.write(sns_pb2.Answers(answers=answers).SerializeToString())
             for _ in answers:
                 self._room.release()
-        if isinstance(error, Overloaded):
+        if isinstance(error, Overloaded) and len(self._waiting) > 1:
             raise overloaded(error)
         if (failure := error or self._failure) is not None:
             raise failure
