@@ -132,7 +132,8 @@ class _WriteStream:
                 self._holding.cancel()
             # This gives up waiting and takes nothing back: what was submitted goes its way.
             for submitted in self._waiting:
-                submitted.answer.cancel()
+                if not submitted.answer.cancel():
+                    submitted.answer.exception()  # nobody waits for it any more
             reading.cancel()
             await asyncio.gather(reading, return_exceptions=True)
 
