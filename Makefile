@@ -6,9 +6,10 @@ export PATH := $(CURDIR)/$(VENV):$(PATH)
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 WINDOWS ?= 12
 WINDOW_SECONDS ?= 8
+SEEDS ?= 0..2000
 RUST := --manifest-path native/Cargo.toml
 
-.PHONY: help demo demo-three test setup setup-test wheel wire lab deploy chaos bench bench-loopback lint format clean
+.PHONY: help demo demo-three test sim setup setup-test wheel wire lab deploy chaos bench bench-loopback lint format clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -30,6 +31,9 @@ demo-three: setup  ## the same with three hosts, in a lab of its own beside the 
 
 test: setup-test  ## all tests: unit, native, loopback, lab
 	scripts/run_tests
+
+sim: setup  ## the consensus members through seeded faults in virtual time (SEEDS=0..2000)
+	cargo run --quiet --locked --profile sim --manifest-path native/Cargo.toml -p tinysns-sim -- run --seeds $(SEEDS)
 
 setup:  ## install what running needs
 	@scripts/setup run

@@ -8,13 +8,14 @@ import shutil
 import subprocess
 import sys
 import tarfile
-import time
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
 from tests.ansible.playbook import REPOSITORY
+
+pytestmark = pytest.mark.timeout(600)
 
 SCRIPT = REPOSITORY / "scripts" / "build_release"
 
@@ -32,7 +33,7 @@ def builder() -> ModuleType:
 
 def run(out: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, SCRIPT, "--out", out, *arguments], capture_output=True, text=True, timeout=300, check=False
+        [sys.executable, SCRIPT, "--out", out, *arguments], capture_output=True, text=True, timeout=500, check=False
     )
 
 
@@ -41,10 +42,10 @@ def test_an_unchanged_tree_builds_nothing(builder: ModuleType, tmp_path: Path) -
     archive = tmp_path / "release" / f"{release}.tar"
     archive.parent.mkdir()
     archive.touch()
-    started = time.monotonic()
     said = json.loads(run(tmp_path).stdout)
     assert said == {"id": release, "archive": str(archive), "built": False}
-    assert time.monotonic() - started < 1
+    assert list(tmp_path.rglob("*")) == [archive.parent, archive]
+    assert archive.read_bytes() == b"", "what is there is not even opened"
 
 
 def test_whatever_a_host_gets_is_in_the_id(
@@ -81,14 +82,16 @@ def test_hosts_of_another_kind_are_refused(tmp_path: Path) -> None:
 
 
 def test_the_same_tree_gives_the_same_bytes(tmp_path: Path) -> None:
+    """What deploys take, whenever it was built, and one that is built now."""
+    shutil.copytree(REPOSITORY / "build" / "wheels", tmp_path / "wheels")
     digests = set()
-    for name in ("one", "two"):
-        shutil.copytree(REPOSITORY / "build" / "wheels", tmp_path / name / "wheels", dirs_exist_ok=True)
-        done = run(tmp_path / name)
+    for out in (REPOSITORY / "build", tmp_path):
+        done = run(out)
         assert done.returncode == 0, done.stderr
         archive = Path(json.loads(done.stdout)["archive"])
         digests.add(hashlib.sha256(archive.read_bytes()).hexdigest())
     assert len(digests) == 1
+    assert archive.is_relative_to(tmp_path)
     with tarfile.open(archive) as tar:
         names = tar.getnames()
     prefix = f"tinysns/{archive.stem}"

@@ -21,7 +21,7 @@ from tests.integration.service import Service
 from tinysns.codec import command_to_wire
 from tinysns.domain.writes import Command, Follow, Login, Post, Unfollow, Write
 
-pytestmark = pytest.mark.timeout(90)
+pytestmark = pytest.mark.timeout(600)
 
 USERS = 8
 POSTS = 60

@@ -6,9 +6,13 @@ import sys
 import tarfile
 from pathlib import Path
 
+import pytest
+
 from tests.integration.faulty_master import DIE_AT, DIED_AT
 
 REPOSITORY = Path(__file__).parents[2]
+
+pytestmark = pytest.mark.timeout(600)  # it may build a release
 
 
 def test_no_release_has_a_fault_point() -> None:

@@ -94,6 +94,8 @@ def test_too_much_is_refused_at_once_and_has_no_effect(tmp_path: Path, peers: di
         with pytest.raises(raftnode.Overloaded):
             alone.node.propose([b"small"] * 100_000)
         alone.node.propose([b"small"])
+        with pytest.raises(ValueError, match="a command of 1048577 bytes; 1048576 are the most"):
+            alone.node.propose([b"small", megabyte + b"x"])
 
 
 def test_what_python_does_not_take_comes_later_and_whole(tmp_path: Path, peers: dict[int, str]) -> None:
@@ -179,22 +181,6 @@ def test_settings_that_cannot_work_are_refused(
 ) -> None:
     with pytest.raises(ValueError, match=sentence):
         Member(tmp_path, 1, peers, **wrong)
-
-
-def test_a_log_of_the_first_release_opens(tmp_path: Path) -> None:
-    raftlog = pytest.importorskip("raftlog")
-    log = raftlog.Log.open(str(tmp_path / "1"), file_mb=16, keep_mb=64)
-    log.found(1, [1])
-    group = log.group(1, 1)
-    group.campaign()
-    while ready := group.ready():
-        log.write([ready.write])
-        group.persisted(ready.write)
-    last, term = group.status().last, group.status().term
-    del group, log
-    with running(Member(tmp_path, 1, free_addresses(1))) as (member,):
-        until(lambda: member.leads and member.applied > last, [member])
-        assert member.view[2] == term + 1
 
 
 # -- members that are behind -------------------------------------------------------------------------------------------

@@ -218,7 +218,7 @@ async def soak(folder: Path, seed: int, size: int, seconds: float, faults: tuple
         work = [asyncio.ensure_future(one.run()) for one in (*sessions, *followers)]
         work.append(asyncio.ensure_future(read(world)))
         try:
-            async with asyncio.timeout(seconds + 60):
+            async with asyncio.timeout(seconds + 200):
                 await _break_things(world, seconds, faults, work)
                 world.over.set()
                 await asyncio.gather(*work)

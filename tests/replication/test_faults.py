@@ -12,7 +12,7 @@ from tinysns.domain.writes import Follow, Login, Outcome, Post, Unfollow
 from tinysns.replication import replica
 from tinysns.replication.interface import NotServing
 
-pytestmark = pytest.mark.timeout(90)
+pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.mark.parametrize(("seed", "size"), [(1, 3), (2, 3), (3, 4)])
@@ -34,10 +34,10 @@ async def test_a_leader_dies_between_the_commit_and_the_answer(tmp_path: Path, p
             leader = await cluster.settled()
             others = [m for m in cluster.alive if m is not leader]
             asked = leader if through == "leader" else others[0]
-            death = asyncio.ensure_future(dies_at(leader, point, 5.0))
+            death = asyncio.ensure_future(dies_at(leader, point, 60.0))
             await asyncio.sleep(0)  # it waits for the write
             try:
-                first = await asked.write(7, number, write, seconds=0.3 if asked is leader else 5.0)
+                first = await asked.write(7, number, write, seconds=0.3 if asked is leader else 60.0)
             except (NotServing, TimeoutError):
                 assert asked is leader  # a standby holds the write until there is another leader
                 first = None

@@ -13,7 +13,7 @@ from tinysns.domain.writes import Login, Outcome, Post
 from tinysns.replication import replica, state_copies
 from tinysns.replication.interface import NotServing
 
-pytestmark = pytest.mark.timeout(60)
+pytestmark = pytest.mark.timeout(300)
 
 
 @dataclass
@@ -69,7 +69,7 @@ async def fetching(folder: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterat
             await world.write(20)
         await behind.start()
         behind.replica.add_listener(world)
-        await asyncio.wait_for(begun.wait(), 5)
+        await asyncio.wait_for(begun.wait(), 60)
         yield world
         go_on.set()
 
@@ -106,7 +106,7 @@ async def another_snapshot(world: Fetching) -> None:
 
 async def another_leader(world: Fetching) -> None:
     old = world.leader
-    await old.replica.transfer_leadership(5.0)
+    await old.replica.transfer_leadership(60.0)
     assert world.leader is not old
     await world.write(5)
 

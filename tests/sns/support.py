@@ -32,7 +32,7 @@ CLUSTER_ID = "test"
 START_NS = 1_700_000_000_000_000_000
 
 
-async def until(condition: Callable[[], object], what: str, seconds: float = 10.0) -> None:
+async def until(condition: Callable[[], object], what: str, seconds: float = 60.0) -> None:
     """There is no event to wait for in the middle of somebody else's work: look often, with a deadline."""
     end = time.monotonic() + seconds
     while not condition():
@@ -231,19 +231,19 @@ class Member:
 
     async def login(self, *users: str) -> None:
         for user in users:
-            await self.course.Login(course_pb2.Request(username=user), timeout=10)
+            await self.course.Login(course_pb2.Request(username=user), timeout=60)
 
     async def follow(self, user: str, *targets: str) -> None:
         for target in targets:
-            await self.course.Follow(course_pb2.Request(username=user, arguments=[target]), timeout=10)
+            await self.course.Follow(course_pb2.Request(username=user, arguments=[target]), timeout=60)
 
     async def unfollow(self, user: str, *targets: str) -> None:
         for target in targets:
-            await self.course.UnFollow(course_pb2.Request(username=user, arguments=[target]), timeout=10)
+            await self.course.UnFollow(course_pb2.Request(username=user, arguments=[target]), timeout=60)
 
     async def post(self, user: str, *texts: str) -> None:
         """Returns when all are stored."""
-        call = self.course.Timeline(timeout=10)
+        call = self.course.Timeline(timeout=60)
         await call.write(course_pb2.Message(username=user, msg="Set Stream"))
         for text in texts:
             await call.write(course_pb2.Message(username=user, msg=text))
@@ -254,7 +254,7 @@ class Member:
 
 @contextlib.asynccontextmanager
 async def members(
-    folder: Path, count: int = 1, seed: int = 0, hold_seconds: float = 10.0, dialect: Dialect = SPRING2019
+    folder: Path, count: int = 1, seed: int = 0, hold_seconds: float = 60.0, dialect: Dialect = SPRING2019
 ) -> AsyncIterator[list[Member]]:
     """Running members with one log."""
     log = Log(random.Random(seed))
@@ -275,7 +275,7 @@ class CourseTimeline:
 
     _message: type[course_pb2.Message | messenger_pb2.Message] = course_pb2.Message
 
-    def __init__(self, member: Member, user: str, timeout: float | None = 30) -> None:
+    def __init__(self, member: Member, user: str, timeout: float | None = 60) -> None:
         self.user = user
         self.call = self._open(member)(timeout=timeout)
 
@@ -291,7 +291,7 @@ class CourseTimeline:
         await self.call.write(self._message(username=self.user if user is None else user, msg=text))
 
     async def read(self, count: int) -> list[str]:
-        return [(await asyncio.wait_for(self.call.read(), 10)).msg for _ in range(count)]
+        return [(await asyncio.wait_for(self.call.read(), 60)).msg for _ in range(count)]
 
     def _open(self, member: Member) -> grpc.aio.StreamStreamMultiCallable:
         return member.course.Timeline
@@ -328,14 +328,14 @@ class NativeTimeline:
     async def read(self, count: int) -> list[str]:
         """Waits until so many posts are there in all; returns their texts."""
         while len(self.posts) < count:
-            message = await asyncio.wait_for(self.call.read(), 10)
+            message = await asyncio.wait_for(self.call.read(), 60)
             assert message is not grpc.aio.EOF
             self.posts += message.posts
         return [post.text for post in self.posts]
 
     async def rest(self) -> list[str]:
         """Waits for the end of the stream; returns all texts."""
-        while (message := await asyncio.wait_for(self.call.read(), 10)) is not grpc.aio.EOF:
+        while (message := await asyncio.wait_for(self.call.read(), 60)) is not grpc.aio.EOF:
             self.posts += message.posts
         return [post.text for post in self.posts]
 
@@ -365,7 +365,7 @@ class Writer:
     async def answers(self, count: int) -> list[sns_pb2.Answer]:
         found: list[sns_pb2.Answer] = []
         while len(found) < count:
-            message = await asyncio.wait_for(self.call.read(), 10)
+            message = await asyncio.wait_for(self.call.read(), 60)
             assert message is not grpc.aio.EOF
             found += message.answers
         assert len(found) == count
@@ -374,17 +374,17 @@ class Writer:
     async def end(self) -> None:
         """Ends the stream in order."""
         await self.call.done_writing()
-        assert await asyncio.wait_for(self.call.read(), 10) is grpc.aio.EOF
+        assert await asyncio.wait_for(self.call.read(), 60) is grpc.aio.EOF
 
 
 async def failure(call: "grpc.aio.Call") -> grpc.aio.AioRpcError:
     """The error with which a call ends."""
     try:
         if hasattr(call, "read"):
-            while await asyncio.wait_for(call.read(), 10) is not grpc.aio.EOF:
+            while await asyncio.wait_for(call.read(), 60) is not grpc.aio.EOF:
                 pass
         else:
-            await asyncio.wait_for(call, 10)
+            await asyncio.wait_for(call, 60)
     except grpc.aio.AioRpcError as e:
         return e
     raise AssertionError("the call did not fail")

@@ -92,6 +92,11 @@ impl Failover {
         }
     }
 
+    /// The term of another candidate is known here, perhaps with this member's vote for it.
+    pub fn another_campaigns(&mut self, now: Duration) {
+        self.succession.put_off(now);
+    }
+
     /// What happened before says nothing about how patient to be from now on.
     pub fn forgive(&mut self) {
         self.elections = 0;
@@ -213,7 +218,8 @@ impl Member {
     /// Hands leadership to the best other voter that is linked. Its disk may be no better, and then it does not
     /// take it: so the next offer goes to the next best, and when all were asked to the best again. False: to nobody now.
     pub(crate) fn transfer(&mut self) -> bool {
-        if !self.view.leads() {
+        // as raft sees it: it may have stepped down in this very turn, and would pass the offer on in another one's name
+        if self.raft.raft.state != StateRole::Leader {
             return false;
         }
         let failover = &self.failover;

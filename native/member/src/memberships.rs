@@ -32,10 +32,12 @@ impl Memberships {
         self.since.drain(..kept);
     }
 
-    /// `(voters, learners)` of now, each in ascending order.
+    /// `(voters, learners)` of now, each in ascending order. Who leaves by a joint change is a voter until that is over.
     pub fn now(&self) -> (Vec<u64>, Vec<u64>) {
-        let ConfState { mut voters, mut learners, .. } = self.at(u64::MAX);
+        let ConfState { mut voters, mut learners, voters_outgoing, .. } = self.at(u64::MAX);
+        voters.extend(voters_outgoing);
         voters.sort_unstable();
+        voters.dedup();
         learners.sort_unstable();
         (voters, learners)
     }

@@ -157,6 +157,9 @@ impl Member {
         let store = self.raft.mut_store();
         store.append(&write.entries);
         if let Some(hard) = &write.hard {
+            if hard.term > store.hard().term && hard.vote != self.me {
+                self.failover.another_campaigns(self.now.monotonic);
+            }
             store.set_hard(hard.clone());
         }
         for message in ready.take_messages() {
@@ -210,8 +213,11 @@ impl Member {
                     if let Some(start) = restored {
                         self.restoring -= 1;
                         self.raft.mut_store().set_point(start);
-                        // not before: raft ends the process if a snapshot counts as applied that is not durable (rule 4)
-                        self.raft.advance_apply_to(self.walked);
+                        // Not before: raft ends the process if a snapshot counts as applied that is not durable (rule 4);
+                        // there may be a second one behind this, and `walked` is that one's then.
+                        if self.restoring == 0 {
+                            self.raft.advance_apply_to(self.walked);
+                        }
                     }
                     if last > 0 && self.raft.raft.raft_log.persisted >= last {
                         self.raft.mut_store().set_durable(last);

@@ -22,7 +22,7 @@ impl World {
         let now = self.now;
         let Some(host) = self.hosts.get_mut(&node) else { return Ok(()) };
         let (local, all) = (host.clock.at(now), host.rng.chance(0.95));
-        let some = host.rng.next();
+        let some = host.rng.number();
         let Some(process) = host.alive(life) else { return Ok(()) };
         if process.turn_at != Some(now) || process.paused {
             return Ok(()); // it was put off, or there was one meanwhile
@@ -81,12 +81,15 @@ impl World {
         self.trace.line(now, || trace::action(node, &action));
         match action {
             Action::Write(write) => self.hand_to_log(node, life, write),
-            Action::Send { to, frame } => self.send(node, to, frame),
+            Action::Send { to, frame } => self.send(node, life, to, frame),
             Action::Commit(committed) => self.committed(node, life, committed),
             Action::Read { tickets, index } => self.read_confirmed(node, life, &tickets, index),
             Action::View(view) => {
                 self.process(node, life).expect("it runs").view = view;
-                self.checker.view(node, life, view)
+                if view.leads() {
+                    self.checker.leads(node, life, view.term)?;
+                }
+                Ok(())
             }
             Action::FetchState { index } => {
                 self.process(node, life).expect("it runs").fetching = Some(index);
@@ -107,7 +110,7 @@ impl World {
         }
     }
 
-    fn send(&mut self, from: NodeId, to: NodeId, frame: Frame) -> Checked {
+    fn send(&mut self, from: NodeId, life: Life, to: NodeId, frame: Frame) -> Checked {
         let process_of = |node: &NodeId| self.hosts.get(node).and_then(|host| host.process.as_ref());
         let mut leaders_log = None;
         if let Frame::Raft(message) = &frame {
@@ -116,7 +119,7 @@ impl World {
                 leaders_log = process_of(&to).filter(|leader| leads(leader.view)).map(|leader| &leader.handed_out);
             }
         }
-        self.checker.said(&Said { by: from, frame: &frame, leaders_log })?;
+        self.checker.said(&Said { by: from, life, frame: &frame, leaders_log })?;
         for frame in Bug::on_send(self, from, to, frame) {
             self.network.send(from, to, frame, self.now, &mut self.agenda);
         }

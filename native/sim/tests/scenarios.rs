@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use tinysns_member::NodeId;
+use tinysns_sim::agenda::{Happening, Undo};
 use tinysns_sim::plan::{Fault, Plan};
 use tinysns_sim::rng::Rng;
 use tinysns_sim::trace::Trace;
@@ -20,8 +21,7 @@ fn serving(members: usize, seed: u64) -> World {
 fn serving_with(plan: Plan, seed: u64) -> World {
     // nobody waits long at a member that cannot serve
     let plan = Plan { patience: ms(400), ..plan };
-    let trace = std::env::var_os("TRACE").is_some();
-    let mut world = World::new(plan, Rng::new(seed), Trace::new(trace));
+    let mut world = World::new(plan, Rng::new(seed), Trace::new(false));
     world.run_until(ms(2000)).expect("nothing is wrong");
     assert!(world.no_leader_why().is_none(), "seed {seed}: {:?}", world.no_leader_why());
     world
@@ -50,9 +50,6 @@ fn the_same_leads(world: &mut World, time: Duration) {
     let (leader, term, served, end) = (leader(world), term(world), world.checker.last_committed(), world.now + time);
     while world.now < end {
         world.run_until(world.now + ms(5)).expect("nothing is wrong");
-        if world.leader() != Some(leader) {
-            world.trace.take().iter().for_each(|line| println!("{line}"));
-        }
         assert_eq!(world.leader(), Some(leader));
         assert_eq!(self::term(world), term);
     }
@@ -125,6 +122,31 @@ fn connections_that_are_reset_do_not_depose_a_healthy_leader() {
         the_same_leads(&mut world, ms(500));
     }
     world.settle().expect("all is well behind it");
+}
+
+#[test]
+fn a_follower_that_was_away_does_not_depose_a_healthy_leader_when_it_is_back() {
+    for seed in 0..12 {
+        let mut world = serving(3 + seed as usize % 2, seed);
+        let leads = leader(&world);
+        let away = *world.order.iter().rfind(|node| **node != leads).expect("there are others");
+        let lasts = ms(2000);
+        match seed % 4 {
+            0 => world.kill(away, false, Some(lasts)).expect("it dies"),
+            1 => world.kill(away, true, Some(lasts)).expect("it dies"),
+            2 => {
+                let life = world.hosts[&away].lives;
+                world.plan.fault_lasts = ms(60_000);
+                world.inject(Fault::Pause, away).expect("it stands still");
+                the_same_leads(&mut world, lasts);
+                let now = world.now;
+                world.agenda.at(now, Happening::Undo(Undo::Pause { node: away, life }));
+            }
+            _ => world.hosts.get_mut(&away).expect("it is there").stall = Some(lasts),
+        }
+        the_same_leads(&mut world, ms(5000));
+        world.settle().expect("all is well behind it");
+    }
 }
 
 #[test]

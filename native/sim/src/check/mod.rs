@@ -6,7 +6,7 @@ mod said;
 
 use std::collections::BTreeMap;
 
-use tinysns_member::{NodeId, View, Write};
+use tinysns_member::{NodeId, Write};
 
 pub use said::Said;
 
@@ -77,16 +77,13 @@ impl Checker {
         self.disks.insert(node, disk);
     }
 
-    /// What a member says of leadership.
-    pub fn view(&mut self, node: NodeId, life: Life, view: View) -> Checked {
-        if !view.leads() {
-            return Ok(());
-        }
-        let (leader, its_life) = *self.leaders.entry(view.term).or_insert((node, life));
+    /// A member says that it leads in this term, to its driver or to others.
+    pub fn leads(&mut self, node: NodeId, life: Life, term: u64) -> Checked {
+        let (leader, its_life) = *self.leaders.entry(term).or_insert((node, life));
         if (leader, its_life) != (node, life) {
             return violated(
                 "A term has at most one leader.",
-                format!("in term {} both n{leader} (life {its_life}) and n{node} (life {life}) lead", view.term),
+                format!("in term {term} both n{leader} (life {its_life}) and n{node} (life {life}) lead"),
             );
         }
         Ok(())

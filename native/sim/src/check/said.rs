@@ -4,12 +4,15 @@ use raft::eraftpb::{Message, MessageType};
 use tinysns_member::{Frame, NodeId};
 
 use super::{violated, Checked, Checker};
+use crate::agenda::Life;
 use crate::disk::Platter;
 
 /// A frame on its way out.
 pub struct Said<'a> {
     /// Who says it.
     pub by: NodeId,
+    /// In which life.
+    pub life: Life,
     /// What.
     pub frame: &'a Frame,
     /// The log of the leader of the message's term with all that it has handed out, if that one lives and leads still.
@@ -20,10 +23,16 @@ const FIRST: &str = "Nothing is said that a crash could take back: votes and ack
 
 impl Checker {
     /// A frame leaves its member.
-    pub fn said(&self, said: &Said<'_>) -> Checked {
+    pub fn said(&mut self, said: &Said<'_>) -> Checked {
         let Frame::Raft(message) = said.frame else { return Ok(()) };
         if message.from != said.by {
             return violated("A member speaks for itself.", format!("n{} sends as n{}", said.by, message.from));
+        }
+        if matches!(
+            message.get_msg_type(),
+            MessageType::MsgAppend | MessageType::MsgHeartbeat | MessageType::MsgSnapshot
+        ) {
+            self.leads(said.by, said.life, message.term)?;
         }
         if self.only_consequences {
             return Ok(());
@@ -34,29 +43,23 @@ impl Checker {
             MessageType::MsgRequestVote => candidacy(said.by, message, &platter),
             MessageType::MsgAppendResponse if !message.reject => acknowledgement(said, message, &platter),
             MessageType::MsgAppend | MessageType::MsgHeartbeat | MessageType::MsgSnapshot => {
-                self.leadership(said.by, message, &platter)
+                leadership(said.by, message, &platter)
             }
             _ => Ok(()),
         }
     }
+}
 
-    /// Who speaks as leader of a term has won it, and its own vote in it is on disk.
-    fn leadership(&self, by: NodeId, message: &Message, platter: &Platter) -> Checked {
-        let hard = &platter.hard;
-        if hard.term < message.term || hard.term == message.term && hard.vote != by {
-            return violated(
-                FIRST,
-                format!("n{by} leads in {}; its disk has term {} vote {}", message.term, hard.term, hard.vote),
-            );
-        }
-        match self.leaders.get(&message.term) {
-            Some((leader, _)) if *leader == by => Ok(()),
-            _ => violated(
-                "A term has at most one leader.",
-                format!("n{by} speaks as leader of {}, which it is not", message.term),
-            ),
-        }
+/// A leader's own vote in its term is on disk.
+fn leadership(by: NodeId, message: &Message, platter: &Platter) -> Checked {
+    let hard = &platter.hard;
+    if hard.term < message.term || hard.term == message.term && hard.vote != by {
+        return violated(
+            FIRST,
+            format!("n{by} leads in {}; its disk has term {} vote {}", message.term, hard.term, hard.vote),
+        );
     }
+    Ok(())
 }
 
 fn vote(by: NodeId, message: &Message, platter: &Platter) -> Checked {
