@@ -17,7 +17,7 @@ import grpc
 from tests.storage.making import entry
 from tinysns.course.texts import SPRING2019, Dialect
 from tinysns.domain.writes import Answer, Command
-from tinysns.replication.interface import Listener, NotServing
+from tinysns.replication.interface import Listener, NotServing, Overloaded
 from tinysns.runtime.tasks import Tasks
 from tinysns.sns.fanout import Hub
 from tinysns.sns.services import add_services
@@ -85,6 +85,7 @@ class LocalSubmitter:
         self._changed = asyncio.Event()
         self.applied_index = 0
         self.refusal = ""
+        self.overload = ""  # why all writes are refused
         self.stopped = False  # applies nothing meanwhile
         self.applying = asyncio.Lock()
         log.members.append(self)
@@ -92,6 +93,9 @@ class LocalSubmitter:
     def submit(self, command: Command) -> asyncio.Future[Answer]:
         self._refuse()
         waiter = asyncio.get_running_loop().create_future()
+        if self.overload:
+            waiter.set_exception(Overloaded(self.overload))
+            return waiter
         name = (command.session, command.number)
         if name not in self._waiters:
             self._log.append(command)

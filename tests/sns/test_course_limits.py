@@ -114,3 +114,17 @@ async def test_a_post_for_which_there_is_no_leader_waits_for_one(tmp_path: Path)
             master.submitter.go_on()
             await ann.say("live\n")
             assert await bob.read(2) == ["held\n", "live\n"]
+
+
+async def test_what_is_too_much_is_refused_for_certain_in_a_call_and_waits_in_a_timeline(master: Member) -> None:
+    await master.login("ann", "bob")
+    await master.follow("bob", "ann")
+    master.submitter.overload = "too much waits"
+    error = await failure(master.course.Login(Request(username="cem"), timeout=60))
+    assert (error.code(), error.details()) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "too much waits")
+    assert info(error) == ("OVERLOADED", True)
+    async with CourseTimeline(master, "ann") as ann, CourseTimeline(master, "bob") as bob:
+        await ann.say("x")
+        master.submitter.overload = ""
+        assert await bob.read(1) == ["x"]
+    await master.login("cem")

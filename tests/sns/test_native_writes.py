@@ -163,6 +163,17 @@ async def test_a_master_that_stops_serving_ends_the_stream_indefinite(master: Me
     assert info(error) == ("NOT_SERVING", False)
 
 
+async def test_a_write_that_is_too_much_is_refused_for_certain(master: Member) -> None:
+    writer = Writer(master, 7)
+    await writer.send(writer.command(login=Login(user="ann")))
+    await writer.answers(1)
+    master.submitter.overload = "too much waits"
+    await writer.post("ann", ["x"])
+    error = await failure(writer.call)
+    assert (error.code(), error.details()) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "too much waits")
+    assert info(error) == ("OVERLOADED", True)
+
+
 async def test_without_a_deadline_a_write_and_a_read_are_held_for_a_while_only(tmp_path: Path) -> None:
     async with members(tmp_path, hold_seconds=0.1) as (master,):
         await master.login("ann")

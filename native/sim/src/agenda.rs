@@ -98,7 +98,7 @@ impl Agenda {
     }
 
     /// The next one.
-    pub fn next(&mut self) -> Option<(Duration, Happening)> {
+    pub fn pop(&mut self) -> Option<(Duration, Happening)> {
         self.queue.pop().map(|Entry(Reverse((moment, _)), happening)| (moment, happening))
     }
 

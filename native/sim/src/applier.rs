@@ -27,7 +27,7 @@ impl World {
     pub(crate) fn apply(&mut self, node: NodeId, life: Life) -> Checked {
         let checkpoint = self.plan.checkpoint;
         let Some(host) = self.hosts.get_mut(&node) else { return Ok(()) };
-        let (part, number, checkpoint) = (host.rng.chance(0.2), host.rng.next(), host.rng.chance(checkpoint));
+        let (part, number, checkpoint) = (host.rng.chance(0.2), host.rng.number(), host.rng.chance(checkpoint));
         let Some(process) = host.alive(life) else { return Ok(()) };
         process.applying = false;
         let waits = process.todo.len();

@@ -22,7 +22,7 @@ impl World {
         let now = self.now;
         let Some(host) = self.hosts.get_mut(&node) else { return Ok(()) };
         let (local, all) = (host.clock.at(now), host.rng.chance(0.95));
-        let some = host.rng.next();
+        let some = host.rng.number();
         let Some(process) = host.alive(life) else { return Ok(()) };
         if process.turn_at != Some(now) || process.paused {
             return Ok(()); // it was put off, or there was one meanwhile

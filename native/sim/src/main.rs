@@ -13,7 +13,7 @@ usage: sim run [--seeds A..B] [--steps N] [--members N] [--bug NAME] [--only-con
 
 run     tries the seeds from A to before B (default 0..2000) and stops at the first violation of an invariant
 replay  prints everything that happens with this seed; the same on each run of the same build
---steps    happenings before the faults end (default 6000); changes what a seed means
+--steps    happenings before the faults end (default 15000); changes what a seed means
 --members  members at the founding, instead of what the seed says
 --bug      makes a mistake on purpose: ack-before-fsync, vote-forgotten, read-without-quorum, stale-leader-reads,
            overtaking, commit-before-quorum, lost-tail

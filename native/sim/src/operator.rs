@@ -55,35 +55,43 @@ impl World {
 
     /// The operator looks.
     pub(crate) fn operate(&mut self) -> Checked {
-        let Some(Replacement { old, new, joint }) = self.replacement else { return Ok(()) };
+        let Some(replacement) = self.replacement else { return Ok(()) };
         self.agenda.at(self.now + LOOKS_EVERY, Happening::Operator);
         let Some(leader) = self.leader() else { return Ok(()) };
-        let process = self.hosts[&leader].process.as_ref().expect("it leads");
-        let (voters, learners) = process.member.members();
-        let commit = process.member.status().commit;
-        let caught_up = |process: &crate::host::Process| process.next_commit + 20 > commit && process.next_commit > 1;
-        let change = if voters.contains(&new) && !voters.contains(&old) {
-            let behind =
-                |host: &Host| host.process.as_ref().is_some_and(|process| process.member.members().0.contains(&old));
-            if self.hosts.values().filter(|host| host.node != old).any(behind) {
-                return Ok(()); // the old one may still be needed to tell the others
+        let (voters, learners) = self.members_at(leader).expect("it leads");
+        let Replacement { old, new, joint } = replacement;
+        let change = match (voters.contains(&new), voters.contains(&old)) {
+            (true, false) => {
+                if self.all_know_that_it_left(old) {
+                    self.retire(old);
+                    self.order.retain(|node| *node != old);
+                    self.replacement = None;
+                }
+                return Ok(());
             }
-            self.retire(old);
-            self.order.retain(|node| *node != old);
-            self.replacement = None;
-            return Ok(());
-        } else if voters.contains(&new) {
-            vec![Change::Remove(old)]
-        } else if !learners.contains(&new) {
-            vec![Change::Learner(new)]
-        } else if !self.hosts[&new].process.as_ref().is_some_and(caught_up) {
-            return Ok(());
-        } else if joint {
-            vec![Change::Voter(new), Change::Remove(old)]
-        } else {
-            vec![Change::Voter(new)]
+            (true, true) => vec![Change::Remove(old)],
+            (false, _) if !learners.contains(&new) => vec![Change::Learner(new)],
+            (false, _) if !self.has_caught_up(new, leader) => return Ok(()),
+            (false, _) if joint => vec![Change::Voter(new), Change::Remove(old)],
+            (false, _) => vec![Change::Voter(new)],
         };
         self.tell(leader, Event::Change(change));
         Ok(())
+    }
+
+    fn members_at(&self, node: NodeId) -> Option<(Vec<NodeId>, Vec<NodeId>)> {
+        self.hosts[&node].process.as_ref().map(|process| process.member.members())
+    }
+
+    /// raft-rs counts by the membership that is applied: who has not applied the change, or is down, may need the old
+    /// member for a quorum yet.
+    fn all_know_that_it_left(&self, old: NodeId) -> bool {
+        let knows = |node: &NodeId| self.members_at(*node).is_some_and(|(voters, _)| !voters.contains(&old));
+        self.hosts.keys().filter(|node| **node != old).all(knows)
+    }
+
+    fn has_caught_up(&self, new: NodeId, leader: NodeId) -> bool {
+        let next = |node: NodeId| self.hosts[&node].process.as_ref().map_or(0, |process| process.next_commit);
+        next(new) > 1 && next(new) + 20 > next(leader)
     }
 }

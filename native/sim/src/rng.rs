@@ -14,17 +14,17 @@ impl Rng {
     /// The sequence of this seed.
     pub fn new(seed: u64) -> Rng {
         let mut rng = Rng { state: seed ^ 0x7469_6e79_736e_7331 };
-        rng.next(); // neighbouring seeds do not begin alike
+        rng.number(); // neighbouring seeds do not begin alike
         rng
     }
 
     /// Another sequence, for a part of the world whose draws must not shift those of the others.
     pub fn fork(&mut self) -> Rng {
-        Rng::new(self.next())
+        Rng::new(self.number())
     }
 
     /// Any number.
-    pub fn next(&mut self) -> u64 {
+    pub fn number(&mut self) -> u64 {
         self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.state;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -35,7 +35,7 @@ impl Rng {
     /// From 0 to before `end`, which is not 0.
     pub fn below(&mut self, end: u64) -> u64 {
         assert!(end > 0, "there is no number below 0");
-        ((u128::from(self.next()) * u128::from(end)) >> 64) as u64
+        ((u128::from(self.number()) * u128::from(end)) >> 64) as u64
     }
 
     /// From `low` to `high`, both included.
@@ -45,7 +45,7 @@ impl Rng {
 
     /// From 0 to before 1.
     pub fn unit(&mut self) -> f64 {
-        (self.next() >> 11) as f64 / (1u64 << 53) as f64
+        (self.number() >> 11) as f64 / (1u64 << 53) as f64
     }
 
     /// True with this probability.
@@ -85,7 +85,7 @@ mod tests {
     fn a_seed_determines_the_sequence() {
         let draw = |seed| {
             let mut rng = Rng::new(seed);
-            [(); 8].map(|()| rng.next())
+            [(); 8].map(|()| rng.number())
         };
         assert_eq!(draw(7), draw(7));
         assert_ne!(draw(7), draw(8));

@@ -25,7 +25,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Options {
-        Options { steps: 6000, members: None, bug: None, only_consequences: false }
+        Options { steps: 15_000, members: None, bug: None, only_consequences: false }
     }
 }
 

@@ -106,7 +106,7 @@ impl World {
 
     /// Lets the next thing happen.
     pub fn happen(&mut self) -> Checked {
-        let (at, happening) = self.agenda.next().expect("the links are always looked at again");
+        let (at, happening) = self.agenda.pop().expect("the links are always looked at again");
         assert!(at >= self.now, "time goes on");
         self.now = at;
         self.happened += 1;

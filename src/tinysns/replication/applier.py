@@ -23,7 +23,7 @@ TRANSACTION_BYTES = 1024 * 1024
 BACKLOG_BYTES = 4 * 1024 * 1024
 
 _Batch = tuple[Sequence[tuple[int, bytes]], int, int]
-"""entries with their indexes; where the log stands behind them, which is further if raft's own were left out; bytes"""
+"""entries with their indexes; where the log stands behind them; their bytes"""
 
 
 class Applier:
@@ -59,7 +59,7 @@ class Applier:
         while self._queue and self._idle.is_set() and not self._closed:
             entries, index, size = self._take()
             if size <= ON_LOOP_BYTES and self.disk_is_good and not self.checkpointing:
-                self._done(self._state.apply(entries, index), index, size)
+                self._done(index, size, self._state.apply(entries, index))
             else:
                 self._idle.clear()
                 applying = self._loop.run_in_executor(self._thread, self._state.apply, entries, index)
@@ -95,11 +95,11 @@ class Applier:
         self._idle.set()
         if not self._closed:
             try:
-                self._done(applying.result(), index, size)
+                self._done(index, size, applying.result())
                 self.flush()
             except Exception as e:  # of the work or of what follows it: neither may be missed (ARCHITECTURE.md, G7)
                 self._crash(e)
 
-    def _done(self, effects: Sequence[Effect], index: int, size: int) -> None:
+    def _done(self, index: int, size: int, effects: Sequence[Effect]) -> None:
         self.backlog_bytes -= size
         self._applied(effects, index)

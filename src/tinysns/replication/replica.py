@@ -35,10 +35,8 @@ PROPOSE_AGAIN_SECONDS = 0.05
 
 
 class Replica:
-    """Implements interface.Submitter. Works from its making to `close`; `run` must be started as a task beside it.
-
-    `crash` ends the process.
-    """
+    """Implements interface.Submitter, from its making to `close`. `run` must be a task beside it; `crash` ends the
+    process."""
 
     def __init__(
         self,
@@ -49,13 +47,8 @@ class Replica:
         crash: Callable[[BaseException], None],
     ) -> None:
         self._loop = asyncio.get_running_loop()
-        self._settings, self._cluster_id, self._node, self._state, self._crash = (
-            settings,
-            cluster_id,
-            node,
-            state,
-            crash,
-        )
+        self._settings, self._cluster_id, self._crash = settings, cluster_id, crash
+        self._node, self._state = node, state
         self._applier = Applier(state, self._applied, crash)
         self._compactor = Compactor(settings, node, state, self._applier)
         self._problems = Problems(settings, lambda: node.status().leader, self._reconsider)

@@ -127,7 +127,7 @@ class _WriteStream:
         self._holding: asyncio.TimerHandle | None = None
 
     async def serve(self, hub: Hub) -> None:
-        """Returns when the client has ended its side and got all answers. Raises NotServing, CallFailed."""
+        """Returns when the client has ended its side and got all answers. Raises NotServing, Overloaded, CallFailed."""
         reading = self._loop.create_task(self._read(), name="read writes")
         reading.add_done_callback(self._wake)
         try:
@@ -142,7 +142,8 @@ class _WriteStream:
                 self._holding.cancel()
             # This gives up waiting and takes nothing back: what was submitted goes its way.
             for submitted in self._waiting:
-                submitted.answer.cancel()
+                if not submitted.answer.cancel():
+                    submitted.answer.exception()  # nobody waits for it any more
             reading.cancel()
             await asyncio.gather(reading, return_exceptions=True)
 
@@ -209,7 +210,7 @@ class _WriteStream:
             await self._context.write(sns_pb2.Answers(answers=answers).SerializeToString())
             for _ in answers:
                 self._room.release()
-        if isinstance(error, Overloaded):
+        if isinstance(error, Overloaded) and len(self._waiting) > 1:
             raise overloaded(error)
         if (failure := error or self._failure) is not None:
             raise failure
