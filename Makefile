@@ -7,7 +7,7 @@ export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 WINDOWS ?= 12
 WINDOW_SECONDS ?= 8
 SEEDS ?= 0..2000
-RUST := --manifest-path native/raftlog/Cargo.toml
+RUST := --manifest-path native/Cargo.toml
 
 .PHONY: help demo demo-three test sim setup setup-test wheel wire lab deploy chaos bench bench-loopback lint format clean
 
@@ -70,5 +70,5 @@ format: setup-test  ## let the formatters write
 	cargo fmt $(RUST)
 
 clean:  ## remove what was built (not the lab)
-	rm -rf build .venv native/raftlog/target src/tinysns.egg-info
+	rm -rf build .venv native/target src/tinysns.egg-info
 	-git worktree prune

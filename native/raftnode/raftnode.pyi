@@ -29,9 +29,9 @@ class Overloaded(Exception):
     """So much waits already that this is refused; it certainly has no effect. A sentence."""
 
 def found(path: str, voters: Sequence[int]) -> None:
-    """Writes the record that each founding member starts from, on disk when it returns. Raises Unusable if the log is in
-    use already (its members are in the sentence), unless it was founded with just these and never used: that is the
-    rest of a founding that was interrupted, and nothing happens."""
+    """Writes the record that each founding member starts from, on disk when it returns. Raises Unusable if the log is
+    in use already (its members are in the sentence), unless it was founded with just these and never used: that is
+    the rest of a founding that was interrupted, and nothing happens."""
 
 class Disk:
     """What the data disk is good for."""
@@ -153,11 +153,13 @@ class Node:
     def fileno(self) -> int:
         """For the event loop's add_reader."""
     def poll(self, max_bytes: int = ...) -> list[Event]:
-        """What has happened, in order, with at most about so many bytes of entries. What is left makes `fileno` readable
-        again. Beyond a limit, what is not taken is kept as indexes only and read from the log when it is asked for."""
+        """What has happened, in order, with at most about so many bytes of entries. What is left makes `fileno`
+        readable again. Beyond a limit, what is not taken is kept as indexes only and read from the log when it is
+        asked for."""
     def propose(self, commands: Sequence[bytes]) -> None:
-        """Puts these into the log through whoever leads, now or later, in this order and behind all earlier ones of this
-        node, perhaps more than once each. They come back in `Committed` entries. Raises Overloaded: none was taken."""
+        """Puts these into the log through whoever leads, now or later, in this order and behind all earlier ones of
+        this node, perhaps more than once each. They come back in `Committed` entries. Raises Overloaded, and ValueError
+        for one of more than 1 MiB: none was taken."""
     def read_index(self) -> int:
         """The ticket of a linearizable read; it comes back in `Reads`."""
     def lazy(self, milliseconds: float) -> None:

@@ -37,7 +37,7 @@ class Outcome:
         return {host for host, *_ in _RECAP.findall(self.output)}
 
 
-def play(playbook: str, *arguments: str, seconds: float = 300, environment: Mapping[str, str] = os.environ) -> Outcome:
+def play(playbook: str, *arguments: str, seconds: float = 1800, environment: Mapping[str, str] = os.environ) -> Outcome:
     """Runs it without a terminal; `seconds` is its deadline."""
     command = [str(BIN / "ansible-playbook"), playbook, *arguments]
     own = {"ANSIBLE_NOCOLOR": "1", "ANSIBLE_CONFIG": str(REPOSITORY / "ansible.cfg")}

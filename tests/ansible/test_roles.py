@@ -10,7 +10,7 @@ from tests.ansible.playbook import REPOSITORY, play
 ROLES = sorted((REPOSITORY / "roles").iterdir())
 PLAYBOOKS = [REPOSITORY / "deploy.yml", *sorted((REPOSITORY / "playbooks").glob("*.yml"))]
 # Of inventory/group_vars/all/cluster.yml, and of the router, whose settings hold for all deputies.
-SHARED = ("tinysns_", "release_", "router_", "master_port", "slave_port")
+SHARED = ("tinysns_", "release_", "router_", "master_port", "master_peer_port", "slave_port")
 
 
 def options(role: Path) -> dict[str, dict[str, object]]:

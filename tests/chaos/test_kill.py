@@ -93,7 +93,7 @@ def test_the_kill_kills_and_says_when(sleeper: "subprocess.Popen[bytes]") -> Non
     fault = FAULTS["kill", "router"]
     victim = dataclasses.replace(fault.choose(cluster(), 0.0), before=Process(sleeper.pid))
     injection = fault.inject(here(sleeper.pid), victim)
-    assert sleeper.wait(5) == -9
+    assert sleeper.wait(60) == -9
     assert injection.asked_ns < injection.done_ns
     assert float(injection.host_clock) > 1e9
 

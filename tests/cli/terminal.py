@@ -60,7 +60,7 @@ class Terminal:
     def type(self, text: str | bytes) -> None:
         os.write(self._master, text.encode() if isinstance(text, str) else text)
 
-    def sees(self, text: str, seconds: float = 30.0) -> str:
+    def sees(self, text: str, seconds: float = 60.0) -> str:
         """Waits until it shows `text` behind what was waited for before; returns what stood between."""
         end = time.monotonic() + seconds
         while True:
@@ -82,7 +82,7 @@ class Terminal:
         """As ^C does while no line is being edited, from wherever it comes."""
         os.killpg(self._process.pid, signal.SIGINT)
 
-    def ended(self, seconds: float = 30.0) -> int:
+    def ended(self, seconds: float = 60.0) -> int:
         """Waits for the end; returns the exit status."""
         end = time.monotonic() + seconds
         while self._process.poll() is None:
@@ -98,4 +98,4 @@ class Terminal:
             try:
                 self.raw += os.read(self._master, 65536)
             except OSError:  # EIO: the other side has closed it
-                self._process.wait(30)
+                self._process.wait(60)

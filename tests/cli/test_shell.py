@@ -147,7 +147,7 @@ def test_posts_of_others_appear_while_input_is_open(friends: Service) -> None:
         friends.do(_post(friends, "a\x1b[31mb"))
         assert shell.stdout.readline() == "ann(Thu Jan  1 00:00:00 1970) >> a\N{REPLACEMENT CHARACTER}[31mb\n"
         shell.stdin.close()
-        assert shell.wait(30) == 0
+        assert shell.wait(60) == 0
 
 
 async def _post(service: Service, text: str) -> None:
@@ -184,7 +184,7 @@ def test_interrupted_input_says_how_far_it_came(service: Service) -> None:
             "sns: interrupted; nothing was posted; whether lines 1 to 3 were posted is not known:"
             " look before you go on\n",  # the answer was still on its way
         )
-        assert poster.wait(30) == 130
+        assert poster.wait(60) == 130
 
 
 async def _login(service: Service) -> None:
@@ -196,7 +196,7 @@ async def _posted(service: Service, count: int) -> None:
     model = service.cluster.model
     while len(model.posts) < count:
         grown = model.grown
-        await asyncio.wait_for(grown.wait(), 10)
+        await asyncio.wait_for(grown.wait(), 60)
 
 
 def test_help_does_not_wait_for_what_only_the_shell_needs() -> None:

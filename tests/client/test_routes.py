@@ -2,7 +2,6 @@
 
 import asyncio
 import socket
-import statistics
 from collections.abc import Callable
 from contextlib import aclosing
 
@@ -13,32 +12,29 @@ from tinysns.client import Client, Limits, Unreachable
 from tinysns.client import routes as routes_module
 from tinysns.domain.addresses import BadAddress
 
-IMPATIENT = Limits(connect_seconds=0.3)
+IMPATIENT = Limits(connect_seconds=2.0)
+PATIENT = Limits(deadline_seconds=60.0, try_seconds=60.0, connect_seconds=60.0)
 
 
 @pytest.mark.parametrize("how", ["kill", "hang"])
-async def test_a_new_client_does_not_wait_for_a_router_that_is_down(how: str) -> None:
-    loop = asyncio.get_running_loop()
+async def test_a_new_client_does_not_wait_for_a_router_that_is_down(how: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(routes_module, "_ANSWER_SECONDS", 3600.0)  # asked one after the other, a silent one costs that
     async with Cluster(routers=3) as cluster:
         if how == "kill":
             await cluster.routers[0].kill()
         else:
             cluster.routers[0].hang()
-        waits = []
-        for _ in range(9):
-            began = loop.time()
-            async with Client(cluster.router_addresses):
-                waits.append(loop.time() - began)
-        assert statistics.median(waits) < 0.5  # asked one after the other, a silent one would cost a second
+        async with Client(cluster.router_addresses, limits=PATIENT) as client:
+            assert client.route.leader == cluster.leader.address
 
 
-async def test_one_router_is_asked_while_it_answers() -> None:
+async def test_one_router_is_asked_while_it_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(routes_module, "_HEDGE_SECONDS", 60.0)  # it is never too slow
     async with Cluster(routers=3) as cluster:
         for _ in range(20):
             async with Client(cluster.router_addresses):
                 pass
-        assert cluster.routers[0].asked == 20
-        assert sum(router.asked for router in cluster.routers[1:]) <= 4  # slow moments of this machine
+        assert [router.asked for router in cluster.routers] == [20, 0, 0]
 
 
 async def test_a_router_that_knows_no_master_is_passed_over() -> None:
@@ -60,15 +56,17 @@ async def test_a_router_that_lags_behind_is_left_for_one_that_does_not() -> None
 
 
 async def test_lower_terms_are_believed_when_nobody_tells_another_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(routes_module, "_BELIEVE_LOWER_SECONDS", 0.5)
+    monkeypatch.setattr(routes_module, "_BELIEVE_LOWER_SECONDS", 3600.0)
     async with Cluster(routers=2) as cluster:
         cluster.term = 70
         async with Client(cluster.router_addresses) as client:
             await _heard_of(client, 70)
             cluster.term = 1  # founded again
             cluster.elect()
-            await asyncio.sleep(0.2)
-            assert client.route.term == 70
+            told = sum(len(router.stays) for router in cluster.routers)
+            await _until_told(lambda: sum(len(router.stays) for router in cluster.routers) >= told + 4)
+            assert client.route.term == 70, "it looked for a router that tells something else"
+            monkeypatch.setattr(routes_module, "_BELIEVE_LOWER_SECONDS", 0.5)
             await _heard_of(client, 2)
             assert client.route.leader == cluster.leader.address
 
@@ -77,11 +75,11 @@ async def test_under_balanced_everything_goes_to_the_primary_and_stays_there_whi
     async with Cluster() as cluster:
         leader, primary, other = cluster.masters
         cluster.primary = primary
-        async with Client(cluster.router_addresses) as client:
+        async with Client(cluster.router_addresses, limits=PATIENT) as client:
             session = client.session()
             await session.login("ada")
             assert session.master == primary.address
-            async with aclosing(client.timeline_batches("ada", heartbeat_ms=50)) as batches:
+            async with aclosing(client.timeline_batches("ada", heartbeat_ms=200)) as batches:
                 await anext(batches)
                 cluster.primary = other  # the router would send a new client there
                 cluster.tell_routers()
@@ -99,17 +97,19 @@ async def test_under_balanced_everything_goes_to_the_primary_and_stays_there_whi
 async def test_one_sentence_says_what_is_wrong_with_the_routers() -> None:
     async with Cluster(routers=2) as cluster:
         master = cluster.masters[0].address
-        with pytest.raises(Unreachable, match=f"no router answers .tried {master}: what listens there does not know"):
-            await _enter(master)
-        with pytest.raises(Unreachable, match=r"127\.0\.0\.1:1: nothing listens there"):
-            await _enter("127.0.0.1:1")
-        for router in cluster.routers:
-            router.empty = True
-        with pytest.raises(Unreachable, match="no router knows a master, is the service running"):
-            await _enter(cluster.router_addresses[0])
-        cluster.routers[0].hang()
-        with pytest.raises(Unreachable, match="no answer in time"):
-            await _enter(cluster.router_addresses[0])
+        empty, hung = cluster.routers
+        empty.empty = True
+        hung.hang()
+        wrong = {
+            master: f"no router answers (tried {master}: what listens there does not know",
+            "127.0.0.1:1": "127.0.0.1:1: nothing listens there",
+            empty.address: "no router knows a master, is the service running",
+            hung.address: "no answer in time",
+        }
+        said = await asyncio.gather(*map(_enter, wrong), return_exceptions=True)
+        assert [type(error) for error in said] == [Unreachable] * len(wrong)
+        for error, sentence in zip(said, wrong.values(), strict=True):
+            assert sentence in str(error)
 
 
 async def test_something_else_that_listens_on_the_port_is_called_that() -> None:
@@ -142,6 +142,6 @@ async def _heard_of(client: Client, term: int, primary: str = "") -> None:
 
 
 async def _until_told(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(3):
+    async with asyncio.timeout(60):
         while not condition():  # noqa: ASYNC110  the client tells nobody
             await asyncio.sleep(0.005)

@@ -9,7 +9,9 @@ from tests.client.double import Cluster
 from tinysns.client import Client, Definite, Indefinite, Limits, Refusal, Unreachable
 from tinysns.domain.writes import Answer, Outcome, Post
 
-QUICK = Limits(deadline_seconds=1.0, try_seconds=0.1, connect_seconds=0.5)
+QUICK = Limits(deadline_seconds=2.0, try_seconds=0.1)
+PATIENT = Limits(deadline_seconds=120.0, try_seconds=120.0)  # so that whoever waits for a try waits in vain
+SOON_SECONDS = 60.0  # much less than that, however busy this machine is
 
 
 async def test_writes_are_answered_with_what_came_of_them() -> None:
@@ -61,26 +63,26 @@ async def test_the_window_bounds_what_is_in_flight() -> None:
 
 
 async def test_killed_leader_costs_no_write_and_no_timeout() -> None:
-    async with Cluster() as cluster, Client(cluster.router_addresses) as client:
+    async with Cluster() as cluster, Client(cluster.router_addresses, limits=PATIENT) as client:
         session = client.session()
         await session.login("ada")
         assert session.master == cluster.leader.address
-        loop = asyncio.get_running_loop()
         await cluster.leader.kill()
-        began = loop.time()
-        await session.post("ada", ["after"])
-        assert loop.time() - began < 0.1
+        async with asyncio.timeout(SOON_SECONDS):
+            await session.post("ada", ["after"])
         assert session.master == cluster.masters[1].address
 
 
 async def test_hung_leader_is_left_after_one_try() -> None:
-    async with Cluster() as cluster, Client(cluster.router_addresses) as client:
+    limits = Limits(deadline_seconds=60.0, try_seconds=1.0)  # far more than those that are well need
+    async with Cluster() as cluster, Client(cluster.router_addresses, limits=limits) as client:
         session = client.session()
         await session.login("ada")
         cluster.leader.hang()
         began = asyncio.get_running_loop().time()
         await session.post("ada", ["after"])
-        assert 0.15 < asyncio.get_running_loop().time() - began < 0.6
+        assert asyncio.get_running_loop().time() - began >= limits.try_seconds
+        assert [master.streams for master in cluster.masters] == [1, 1, 0], "nobody is asked twice"
         assert session.master == cluster.masters[1].address
 
 
@@ -164,14 +166,14 @@ async def test_invalid_on_the_wire_fails_that_write_only() -> None:
 
 
 async def test_lost_command_is_sent_again_as_soon_as_its_successor_is_refused() -> None:
-    async with Cluster() as cluster, Client(cluster.router_addresses, limits=Limits(try_seconds=5.0)) as client:
+    async with Cluster() as cluster, Client(cluster.router_addresses, limits=PATIENT) as client:
         session = client.session()
         await session.login("ada")
         cluster.faults = {"lose the command": 1.0}
         lost = session.submit(Post("ada", ("lost",)))
         await _until(lambda: cluster.lost == 1)
         cluster.faults = {}
-        async with asyncio.timeout(0.5):
+        async with asyncio.timeout(SOON_SECONDS):
             await asyncio.gather(lost, session.submit(Post("ada", ("next",))))
         assert [p.text for p in cluster.model.posts] == ["lost", "next"]
 
@@ -197,7 +199,7 @@ async def test_what_gave_up_keeps_nobody_waiting_for_the_rest() -> None:
             master.hang()
         answers = [session.submit(Post("ada", ("x",))) for _ in range(3)]
         answers[2].cancel()
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(SOON_SECONDS):
             await session.drain()
         assert [type(a.exception()) for a in answers[:2]] == [Indefinite] * 2
 
@@ -238,6 +240,6 @@ async def test_closing_fails_what_is_not_answered() -> None:
 
 
 async def _until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while not condition():  # noqa: ASYNC110  the client tells nobody when it moves
             await asyncio.sleep(0.005)

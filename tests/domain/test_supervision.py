@@ -11,7 +11,6 @@ from tinysns.domain.supervision import (
     Action,
     Adopted,
     Announce,
-    Dying,
     Ending,
     Event,
     Exited,
@@ -94,20 +93,6 @@ def test_a_settled_master_is_replaced_at_once_and_its_death_told_first(ending: E
     story.exits(ending)
     assert story.actions[:2] == [Announce(101), Start()]
     assert str(ending) in sentences(story.actions)
-
-
-def test_a_death_that_is_seen_coming_is_told_then_and_not_again() -> None:
-    story = Story().serving().pass_time(SETTLED_SECONDS)
-    story.feed(Dying(story.now, 1))
-    assert story.actions == [Announce(101)]
-    assert story.watch.pid == 1, "it still has to go"
-    story.feed(Dying(story.now, 1))
-    assert not story.actions
-    story.exits()
-    assert story.does(Start)
-    assert not story.does(Announce)
-    story.serving(2).exits()
-    assert Announce(102) in story.actions
 
 
 def test_a_settled_master_that_is_killed_again_and_again_never_waits() -> None:
@@ -248,6 +233,24 @@ def test_a_stop_does_not_wait_for_a_disk_that_does_not_come_back() -> None:
     assert "waits for its disk" in sentences(story.actions)
 
 
+def test_a_busy_master_is_said_to_be_so_once_and_killed_only_when_it_is_stuck() -> None:
+    story = Story().serving()
+    said = []
+    for stuck_seconds in (0.5, 3.5, 10.0, 0.0, 4.0, 29.9):
+        story.feed(Heartbeat(story.now, 1, 101, True, stuck_seconds))
+        said.append(sentences(story.actions))
+        assert not story.does(Kill)
+    assert "has not run for 3.5 s" in said[1]
+    assert "runs again" in said[3]
+    assert "has not run for 4.0 s" in said[4]
+    assert said[0] == said[2] == said[5] == ""
+    story.feed(Heartbeat(story.now, 1, 101, True, 30.0))
+    assert Kill(1) in story.actions
+    assert "has not run for 30.0 s: SIGKILL" in sentences(story.actions)
+    story.exits()
+    assert story.does(Start)
+
+
 # -- every sequence ----------------------------------------------------------------------------------------------------
 
 
@@ -259,7 +262,6 @@ class World:
     born: int = 0
     starting: bool = False
     sentenced: bool = False
-    dying: bool = False
     announced: int = 0
     stopping: bool = False
     finished: bool = False
@@ -276,17 +278,17 @@ def _choices(world: World, watch: Watch) -> Iterator[tuple[World, Event]]:
         yield born, Adopted(now, pid, 100.0)
         yield replace(world, starting=False), StartFailed(now, "no")
     if world.living:
-        gone = replace(world, living=0, sentenced=False, dying=False)
-        yield replace(world, dying=True), Dying(now, world.living)
+        gone = replace(world, living=0, sentenced=False)
         yield gone, Exited(now, world.living, BY_KILL)
         yield gone, Exited(now, world.living, Ending(status=2))
-        if not world.sentenced and not world.dying:
+        if not world.sentenced:
             yield world, Heartbeat(now, world.living, world.living, True)
             yield world, Heartbeat(now, world.living, world.living, False)
+            yield world, Heartbeat(now, world.living, world.living, True, stuck_seconds=RULES.silence_seconds)
+            yield world, Heartbeat(now, world.living, world.living, True, stuck_seconds=RULES.stuck_seconds)
     for dead in {world.born, world.born - 1} - {world.living}:  # what was on its way when its sender died
         yield world, Heartbeat(now, dead, dead, True)
         yield world, Exited(now, dead, BY_KILL)
-        yield world, Dying(now, dead)
     if not world.stopping:
         yield replace(world, stopping=True), StopRequested(now)
     if (wake_at := watch.wake_at(RULES)) is not None:
@@ -311,7 +313,7 @@ def _obey(world: World, before: Watch, actions: tuple[Action, ...]) -> World:
                 world = replace(world, sentenced=world.sentenced or isinstance(action, Kill))
             case Announce(incarnation):
                 assert incarnation == before.pid, "an obituary for somebody else"
-                assert world.dying or incarnation != world.living, "an obituary for a living master"
+                assert incarnation != world.living, "an obituary for a living master"
                 assert incarnation != world.announced, "told twice"
                 world = replace(world, announced=incarnation)
             case Finish():

@@ -19,7 +19,7 @@ import grpc
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
 PROTO = Path(__file__).parents[2] / "proto/tinysns/wire"
-CALL_SECONDS = 15.0
+CALL_SECONDS = 120.0
 SET_STREAM = "Set Stream"
 
 

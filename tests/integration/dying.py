@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.integration.faulty_master import DIE_AT, DIED_AT
-from tests.integration.service import Service, until
+from tests.integration.service import FORGIVING, Service, until
 from tinysns.domain.writes import Follow, Login, Post, Unfollow, Write
 
 
 @contextlib.contextmanager
 def mortal_service(folder: Path) -> Iterator[Service]:
     """Three hosts with masters of faulty_master.py, started."""
-    service = Service(folder, run_master=(str(Path(__file__).with_name("faulty_master.py")),))
+    service = Service(folder, run_master=(str(Path(__file__).with_name("faulty_master.py")),), run_slave=FORGIVING)
     try:
         service.start()
         yield service

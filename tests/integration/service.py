@@ -19,6 +19,24 @@ import grpc
 from tinysns.client import Client, Limits
 from tinysns.wire.v1 import master_pb2, master_pb2_grpc, router_pb2, router_pb2_grpc
 
+# Of clients that are not tested for giving up: on a busy machine a master takes many seconds to start.
+HOWEVER_SLOW = Limits(deadline_seconds=120.0, connect_seconds=120.0)
+
+_FOUND = """
+import sys
+from pathlib import Path
+from tinysns.master import founding
+from tinysns.runtime.settings import MasterSettings, load
+members = [load(Path(file), MasterSettings) for file in sys.argv[1:]]
+for member in members:
+    founding.invite(member, "integration")
+for member in members:
+    founding.confirm(member)
+"""
+
+FORGIVING = (str(Path(__file__).with_name("forgiving_slave.py")),)
+"""For `run_slave`: starts the next master at once, however often one dies."""
+
 
 def free_ports(count: int) -> list[int]:
     sockets = [socket.socket() for _ in range(count)]
@@ -31,7 +49,7 @@ def free_ports(count: int) -> list[int]:
             s.close()
 
 
-async def until(condition: Callable[[], Awaitable[object]], what: str, seconds: float = 20.0) -> None:
+async def until(condition: Callable[[], Awaitable[object]], what: str, seconds: float = 120.0) -> None:
     """Looks often, with a deadline: what other processes do cannot be awaited."""
     end = time.monotonic() + seconds
     while not await condition():
@@ -42,7 +60,8 @@ async def until(condition: Callable[[], Awaitable[object]], what: str, seconds: 
 class Service:
     """`hosts` hosts, named h1, h2 ...; the router belongs to h1, each of the others has a deputy.
 
-    `run_master`: how Python starts a master. `policy`: of the routers. `dialect`: of the masters, theirs by default.
+    `run_master`, `run_slave`: how Python starts one. `policy`: of the routers. `dialect`: of the masters, theirs by
+    default.
     """
 
     def __init__(
@@ -52,21 +71,24 @@ class Service:
         slave_settings: str = "",
         consensus: str = "",
         run_master: Sequence[str] = ("-m", "tinysns.master"),
+        run_slave: Sequence[str] = ("-m", "tinysns.slave"),
         policy: str = "available",
         dialect: str = "",
     ) -> None:
         self.folder = folder
+        self._run = {"router": ("-m", "tinysns.router"), "slave": run_slave}
         self.names = [f"h{i}" for i in range(1, hosts + 1)]
-        ports = free_ports(3 * hosts)
-        others, routing = ports[: 2 * hosts], [f"127.0.0.1:{port}" for port in ports[2 * hosts :]]
+        ports = free_ports(4 * hosts)
+        others, routing = ports[: 3 * hosts], [f"127.0.0.1:{port}" for port in ports[3 * hosts :]]
         self.router = routing[0]
         self.deputies = dict(zip(self.names[1:], routing[1:], strict=True))
         self.routers = tuple(routing)
-        self.masters = {n: f"127.0.0.1:{others[2 * i]}" for i, n in enumerate(self.names)}
-        self.slaves = {n: f"127.0.0.1:{others[2 * i + 1]}" for i, n in enumerate(self.names)}
+        self.masters = {n: f"127.0.0.1:{others[3 * i]}" for i, n in enumerate(self.names)}
+        self.slaves = {n: f"127.0.0.1:{others[3 * i + 1]}" for i, n in enumerate(self.names)}
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         members = "".join(
             f'[[members]]\nname = "{n}"\nnode = {i}\naddress = "{self.masters[n]}"\nslave = "{self.slaves[n]}"\n'
+            f'peers = "127.0.0.1:{others[3 * i - 1]}"\n'
             for i, n in enumerate(self.names, 1)
         )
         tables = f"{members}[consensus]\n{consensus}"
@@ -89,10 +111,9 @@ class Service:
         (folder / "router.toml").write_text(f"{router}routers = {json.dumps(self.routers)}\n{members}")
 
     def found(self) -> None:
-        for name in self.names:
-            for step in (["--invite", "integration"], ["--confirm"]):
-                command = [sys.executable, "-m", "tinysns.master", "found", *step]
-                subprocess.run([*command, str(self.folder / name / "master.toml")], check=True)
+        """In one process for all hosts: to start Python takes longer than to found."""
+        files = [str(self.folder / name / "master.toml") for name in self.names]
+        subprocess.run([sys.executable, "-c", _FOUND, *files], check=True)
 
     def start(self) -> None:
         """Founds if need be, and starts everything that is not running."""
@@ -111,7 +132,7 @@ class Service:
         settings = self.folder / ("router.toml" if name == "router" else f"{name}/slave.toml")
         with (self.folder / f"{name}.log").open("ab") as output:
             self._processes[name] = subprocess.Popen(
-                [sys.executable, "-m", f"tinysns.{kind}", str(settings)],
+                [sys.executable, *self._run[kind], str(settings)],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
@@ -126,7 +147,7 @@ class Service:
         self._processes[name].kill()
         self._processes[name].wait()
 
-    def stop_slave(self, name: str, seconds: float = 15.0) -> int:
+    def stop_slave(self, name: str, seconds: float = 120.0) -> int:
         """SIGTERM, as `systemctl stop` sends it; returns the exit status."""
         self._processes[name].terminate()
         return self._processes[name].wait(seconds)
@@ -137,7 +158,7 @@ class Service:
     def kill_master(self, name: str) -> None:
         os.kill(self.master_pid(name), signal.SIGKILL)
 
-    def client(self, limits: Limits | None = None) -> Client:
+    def client(self, limits: Limits = HOWEVER_SLOW) -> Client:
         """Knows all routers, as clients on the hosts do."""
         return Client(self.routers, limits=limits)
 
@@ -201,7 +222,7 @@ class Service:
             process.terminate()
         for process in self._processes.values():
             try:
-                process.wait(15)
+                process.wait(30)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()

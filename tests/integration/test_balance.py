@@ -6,19 +6,22 @@ Clients that were generated from the proto files alone ask a router where to go,
 import asyncio
 import random
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import grpc
 import pytest
 
+from tests.integration.course_clients import SNS, User
 from tests.integration.service import Service, until
+from tinysns.client import Limits, masters
 from tinysns.wire.csce438 import sns_pb2, sns_pb2_grpc
 from tinysns.wire.v1 import router_pb2, router_pb2_grpc
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(600)
 
 TIMELINES, FEWEST, MOST = 400, 90, 110
+RELAYED = 80
 READER = "reader"
 IDLE_HEARTBEAT_MS = 5000
 
@@ -41,7 +44,7 @@ class RawClients:
     async def ask(self, router: str) -> str:
         """The primary that this router gives to a new client."""
         stub = router_pb2_grpc.RouterStub(await self.channel(router))
-        return str((await stub.GetRoute(router_pb2.RouteRequest(), timeout=30)).primary)
+        return str((await stub.GetRoute(router_pb2.RouteRequest(), timeout=60)).primary)
 
     async def open(self, master: str) -> None:
         """Returns once the timeline is open."""
@@ -68,38 +71,46 @@ class RawClients:
         await asyncio.gather(*(one(timeline) for timeline in self._timelines.pop(dead)))
 
 
+@pytest.fixture(scope="module")
+def _balanced(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    service = Service(tmp_path_factory.mktemp("balanced"), 4, policy="balanced")
+    yield service
+    service.end()
+
+
 @pytest.fixture
-def balanced(make_service: Callable[..., Service]) -> Service:
-    service = make_service(4, policy="balanced")
-    service.start()
-    return service
+async def balanced(_balanced: Service) -> Service:
+    """The same for all tests, each of which finds it without a single timeline."""
+    _balanced.start()
+    await _balanced.ready()
+    await open_streams(_balanced, 0)
+    return _balanced
 
 
 @asynccontextmanager
 async def raw_clients(service: Service) -> AsyncIterator[RawClients]:
-    await service.ready()
     async with AsyncExitStack() as stack:
         clients = RawClients(service, stack)
         stub = sns_pb2_grpc.SNSServiceStub(await clients.channel(service.masters["h1"]))
-        await stub.Login(sns_pb2.Request(username=READER), timeout=10)
+        await stub.Login(sns_pb2.Request(username=READER), timeout=60)
         yield clients
 
 
-async def streams(service: Service) -> dict[str, int]:
-    """Of each master, by name, as soon as all are open."""
+async def open_streams(service: Service, all_in_all: int) -> dict[str, int]:
+    """Of each master, by name, as soon as there are so many."""
     found: dict[str, int] = {}
 
-    async def all_open() -> bool:
+    async def so_many() -> bool:
         states = await asyncio.gather(*(service.master_status(name) for name in service.names))
         found.update({n: s.open_streams if s is not None else 0 for n, s in zip(service.names, states, strict=True)})
-        return sum(found.values()) == TIMELINES
+        return sum(found.values()) == all_in_all
 
-    await until(all_open, "all timelines are open")
+    await until(so_many, f"{all_in_all} timelines are open")
     return found
 
 
 async def assert_balanced(service: Service) -> None:
-    found = await streams(service)
+    found = await open_streams(service, TIMELINES)
     assert all(FEWEST <= n <= MOST for n in found.values()), found
 
 
@@ -130,9 +141,12 @@ async def test_one_after_the_other_by_any_answer_of_all_routers(balanced: Servic
 
 
 @pytest.mark.parametrize("clients", [1, 20])
-async def test_clients_of_ours_at_once(balanced: Service, clients: int) -> None:
+async def test_clients_of_ours_at_once(balanced: Service, monkeypatch: pytest.MonkeyPatch, clients: int) -> None:
+    # A busy machine connects to one master long before the others; then a client would begin with what it has.
+    monkeypatch.setattr(masters, "_ADVANTAGE_SECONDS", 60.0)
+    patient = Limits(deadline_seconds=120.0, connect_seconds=120.0, try_seconds=60.0)
     async with raw_clients(balanced), AsyncExitStack() as stack:
-        ours = [balanced.client() for _ in range(clients)]
+        ours = [balanced.client(patient) for _ in range(clients)]
         await asyncio.gather(*(stack.enter_async_context(client) for client in ours))
 
         async def read(number: int) -> None:
@@ -148,14 +162,28 @@ async def test_clients_of_ours_at_once(balanced: Service, clients: int) -> None:
             await asyncio.gather(*reading, return_exceptions=True)
 
 
+async def test_relayed_timelines(balanced: Service) -> None:
+    """By one router: what four do that ask for themselves, the others show."""
+    async with raw_clients(balanced), AsyncExitStack() as stack:
+        for _ in range(RELAYED):
+            reader = User(SNS, balanced.router, READER)
+            stack.push_async_callback(reader.close)
+            stream = reader.stream()
+            stack.callback(stream.call.cancel)
+            await stream.write("Set Stream")
+            await stream.call.initial_metadata()
+        found = await open_streams(balanced, RELAYED)
+        assert all(18 <= n <= 22 for n in found.values()), found
+
+
 async def test_the_share_of_a_killed_master_goes_to_all_others(balanced: Service) -> None:
     async with raw_clients(balanced) as clients:
         await asyncio.gather(*(clients.open_by(balanced.router) for _ in range(TIMELINES)))
-        before = await streams(balanced)
+        before = await open_streams(balanced, TIMELINES)
         dead = "h2"
         balanced.kill(dead)  # its slave first, or the master would be back too soon to be missed
         balanced.kill_master(dead)
         await clients.open_again(balanced.masters[dead])
-        after = await streams(balanced)
+        after = await open_streams(balanced, TIMELINES)
         assert after[dead] == 0
         assert all(before[name] < after[name] <= 147 for name in balanced.names if name != dead), after

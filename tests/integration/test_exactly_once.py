@@ -22,10 +22,10 @@ from tinysns.codec import command_to_wire
 from tinysns.domain.positions import entry_of
 from tinysns.domain.writes import SESSION_WINDOW, Answer, Command, Follow, Login, Post, Unfollow, Write
 
-pytestmark = pytest.mark.timeout(90)
+pytestmark = pytest.mark.timeout(600)
 
 # The answers are to come from the standby that waits for the next leader, however slow this machine is.
-PATIENT = Limits(try_seconds=10.0, deadline_seconds=30.0)
+PATIENT = Limits(try_seconds=60.0, deadline_seconds=120.0, connect_seconds=60.0)
 ROUNDS = 24
 POINTS_AND_KINDS = [
     ("committed", Login),
@@ -33,7 +33,14 @@ POINTS_AND_KINDS = [
     ("committed", Unfollow),
     ("committed", Post),
     ("applied", Post),
-    ("logged", Follow),
+    ("proposed", Follow),
+]
+# Of what a standby has taken, the leader's Python hears only when it is committed.
+CASES = [
+    (through, *case)
+    for through in ("leader", "standby")
+    for case in POINTS_AND_KINDS
+    if (through, case[0]) != ("standby", "proposed")
 ]
 
 _case = itertools.count(1)
@@ -52,8 +59,7 @@ def tag() -> str:
     return f"case{next(_case)}."
 
 
-@pytest.mark.parametrize("through", ["leader", "standby"])
-@pytest.mark.parametrize(("point", "kind"), POINTS_AND_KINDS)
+@pytest.mark.parametrize(("through", "point", "kind"), CASES)
 async def test_the_leader_dies_in_the_middle_of_a_full_pipeline(
     service: Service, tag: str, through: str, point: str, kind: type[Write]
 ) -> None:
@@ -70,7 +76,7 @@ async def test_the_leader_dies_in_the_middle_of_a_full_pipeline(
     assert [answer.outcome for answer in answers] == [answer.outcome for answer in expected]
     positions = [answer.position for answer in answers]
     assert positions == sorted(set(positions))
-    if point != "logged":  # what the dead leader had committed was executed, and not what was sent again
+    if point != "proposed":  # what the dead leader had committed was executed, and not what was sent again
         assert entry_of(positions[writes.index(marked)]) == death.index
     await judge(service, model, tag)
 

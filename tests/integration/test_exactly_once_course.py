@@ -21,7 +21,7 @@ from tests.integration.service import Service
 from tinysns.codec import command_to_wire
 from tinysns.domain.writes import Command, Follow, Login, Post, Unfollow, Write
 
-pytestmark = pytest.mark.timeout(90)
+pytestmark = pytest.mark.timeout(600)
 
 USERS = 8
 POSTS = 60
@@ -62,7 +62,7 @@ async def user_at(address: str, name: str) -> AsyncIterator[User]:
     [
         *itertools.product(["standby", "router"], ["committed"], [Login, Follow, Unfollow]),
         ("router", "applied", Follow),
-        ("deputy", "logged", Unfollow),
+        ("deputy", "proposed", Unfollow),
     ],
 )
 async def test_unary_calls_are_answered_as_if_nobody_had_died(
@@ -93,7 +93,7 @@ async def whole_life(address: str, name: str, target: str) -> list[str]:
         ]
 
 
-@pytest.mark.parametrize("point", ["committed", "logged"])
+@pytest.mark.parametrize("point", ["committed", "applied"])
 async def test_a_standby_keeps_a_timeline_open_and_stores_all_posts(service: Service, tag: str, point: str) -> None:
     leader, author, reader, lines = await ready_to_post(service, tag)
     marked = Post(author, (f"{lines[POSTS // 2]}\n",))
@@ -109,7 +109,7 @@ async def test_a_standby_keeps_a_timeline_open_and_stores_all_posts(service: Ser
     await judge(service, model_of(*setting(author, reader), *posts(author, lines)), tag)
 
 
-@pytest.mark.parametrize(("through", "point"), [("router", "committed"), ("deputy", "applied"), ("router", "logged")])
+@pytest.mark.parametrize(("through", "point"), [("router", "committed"), ("deputy", "applied"), ("router", "proposed")])
 async def test_a_relayed_timeline_ends_with_its_master_and_doubles_nothing(
     service: Service, tag: str, through: str, point: str
 ) -> None:
@@ -131,10 +131,10 @@ async def test_a_relayed_timeline_ends_with_its_master_and_doubles_nothing(
         assert "open the timeline again" in failure.details()
     async with service.client() as client:
         stored = sum(post.text.removesuffix("\n") in lines for post in await client.history(reader))
-    if point == "logged":
-        assert f"{lines[stored]}\n" == death.texts[0]  # all before it, as each write waits for the answer of the last
-    else:
-        assert f"{lines[stored - 1]}\n" == death.texts[-1]  # nobody was answered, and yet it was not lost
+    # Each write waits for the answer of the one before: so all before it are there, and none behind it.
+    was_kept = f"{lines[stored - 1]}\n" == death.texts[-1]
+    assert was_kept or f"{lines[stored]}\n" == death.texts[0]
+    assert was_kept or point == "proposed", "nobody was answered, and yet what was committed is not lost"
     expected = model_of(*setting(author, reader), *posts(author, lines[:stored]), *posts(author, later))
     await judge(service, expected, tag)
 

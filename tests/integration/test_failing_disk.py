@@ -6,18 +6,18 @@ from pathlib import Path
 import grpc
 import pytest
 
-from tests.integration.service import Service, until
+from tests.integration.service import FORGIVING, Service, until
 from tests.integration.traffic import Traffic
-from tests.replication.failing_disk import failing_disk
+from tests.replication.bad_disks import failing_disk
 from tinysns.wire.v1 import master_pb2, master_pb2_grpc, slave_pb2, slave_pb2_grpc
 
-pytestmark = pytest.mark.timeout(90)
+pytestmark = pytest.mark.timeout(600)
 
 
 async def test_the_leader_ends_the_others_go_on_and_it_comes_back_with_everything(
     tmp_path: Path, make_service: Callable[..., Service]
 ) -> None:
-    service = make_service(3)
+    service = make_service(3, run_slave=FORGIVING)  # until the disk is healed it is started again and again
     with failing_disk(tmp_path, tmp_path / "h1/data") as disk:
         try:
             service.start()

@@ -3,14 +3,13 @@
 import asyncio
 import os
 import signal
-from collections.abc import Callable
 
 import pytest
 
 from tests.integration.service import Service, until
 from tests.integration.traffic import Traffic
 
-pytestmark = pytest.mark.timeout(90)
+pytestmark = pytest.mark.timeout(600)
 
 
 async def test_kills_of_the_available_master_lose_and_double_nothing(service: Service) -> None:
@@ -70,13 +69,11 @@ async def test_the_death_of_the_router_is_not_noticed_by_connected_clients(servi
         service.revive("router")
         await traffic.goes_on()
         async with service.client() as newcomer:
-            assert "ann" in (await newcomer.list("bob")).following
+            assert traffic.author in (await newcomer.list(traffic.reader)).following
 
 
 @pytest.mark.parametrize("of", ["the leader", "a standby"])
-async def test_a_hung_master_is_replaced(make_service: Callable[..., Service], of: str) -> None:
-    service = make_service(3, slave_settings="silence_seconds = 1.0")
-    service.start()
+async def test_a_hung_master_is_replaced(service: Service, of: str) -> None:
     async with Traffic(service) as traffic:
         leader = await service.leader()
         hung = leader if of == "the leader" else next(n for n in service.names if n != leader)

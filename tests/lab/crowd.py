@@ -22,16 +22,17 @@ from chaos.faults import Fault, Process, Victim
 from chaos.faults.kill import Kill, Target
 from chaos.hosts import Remotes
 from chaos.inventory import Inventory, read_inventory
-from tinysns.client import Client, TimelinePost
+from tinysns.client import Client, Limits, TimelinePost
 from tinysns.domain.writes import Outcome, Post
 
 CLIENTS = 10
 POSTS = 1000
 _EVERY_SECONDS = 0.1
 _BEFORE_THE_KILL = 50
-_RECOVER_SECONDS = 30.0
-_LAST_POSTS_SECONDS = 20.0
+_RECOVER_SECONDS = 120.0
+_LAST_POSTS_SECONDS = 120.0
 _LINE_BYTES = 2**26
+_HOWEVER_SLOW = Limits(deadline_seconds=120.0, connect_seconds=60.0)
 
 Seen = tuple[int, str, str]  # position, author, text
 
@@ -165,10 +166,12 @@ async def run(inventory: Inventory, policy: str, stubs: str, remotes: Remotes, r
         raw = await RawClients.start(stubs, doors, raw_users)
         stack.push_async_callback(raw.end)
         ours = [
-            OurClient(await stack.enter_async_context(Client(inventory.router_addresses)), user, result)
+            OurClient(
+                await stack.enter_async_context(Client(inventory.router_addresses, limits=_HOWEVER_SLOW)), user, result
+            )
             for user in users
         ]
-        judge = await stack.enter_async_context(Client(inventory.router_addresses))
+        judge = await stack.enter_async_context(Client(inventory.router_addresses, limits=_HOWEVER_SLOW))
         everything = OurClient(judge, f"{name}-judge", result)
         await asyncio.gather(*(client.log_in() for client in (*ours, everything)))
         await asyncio.gather(*(client.follow([*users, *raw_users]) for client in (*ours, everything)))

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import grpc
 
-from tinysns.client import Client, Definite, SnsError, Unreachable
+from tinysns.client import Client, Definite, Limits, SnsError, Unreachable
 from tinysns.client.status import ClusterStatus, RouterState, cluster_status, digest, master_state, slave_state
 from tinysns.domain.writes import Answer, Outcome, Post
 from tinysns.wire.csce438 import sns_pb2, sns_pb2_grpc
@@ -27,9 +27,11 @@ SLAVES = {name: f"{address}:3012" for name, address in ADDRESSES.items()}
 _EVERY_SECONDS = 0.005
 _WINDOW = 64
 _FLOOD_WINDOW = 8  # each round trip makes a log entry, however many posts are in it
-_WRITE_SECONDS = 60.0  # longer than anything that a test does to the service: no write may fail
-_LAST_POSTS_SECONDS = 20.0
-_COURSE_SECONDS = 10.0
+_WRITE_SECONDS = 240.0  # longer than anything that a test does to the service: no write may fail
+_LAST_POSTS_SECONDS = 120.0
+_COURSE_SECONDS = 60.0
+# A try that is given up leads to another master, and some tests say that clients stay where they are.
+_HOWEVER_SLOW = Limits(deadline_seconds=120.0, try_seconds=1.0, connect_seconds=60.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +162,7 @@ class _Inside:
 
     async def history(self, master: str, run: str) -> object:
         """All texts that a new client reads from this one master as the follower of a load."""
-        async with Client([ROUTER]) as client:
+        async with Client([ROUTER], limits=_HOWEVER_SLOW) as client:
             return [post.text for post in await client.history(f"{run}-reader", only=[MASTERS[master]])]
 
     async def course(self, master: str, user: str) -> object:
@@ -173,12 +175,12 @@ class _Inside:
 
     async def newcomer(self, user: str) -> object:
         """A new client of ours, and one that asks each deputy for the Available master: (outcome of login, answers)."""
-        async with Client(ROUTERS) as client:
+        async with Client(ROUTERS, limits=_HOWEVER_SLOW) as client:
             outcome = (await client.session().login(user)).outcome.name
         return outcome, [await _available(address) for address in ROUTERS[1:]]
 
     async def begin(self, run: str, reads_from: str, flood: bool) -> object:
-        self._load = _Load(await Client([ROUTER]).__aenter__(), run)
+        self._load = _Load(await Client([ROUTER], limits=_HOWEVER_SLOW).__aenter__(), run)
         await self._load.begin(reads_from=reads_from, flood=flood)
         return None
 

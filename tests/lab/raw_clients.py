@@ -25,8 +25,8 @@ import grpc
 BACKLOG_POSTS = 20
 # Users of one process would share their connections otherwise, and one would wait for the other's reconnect.
 OPTIONS = (("grpc.use_local_subchannel_pool", 1),)
-_CALL_SECONDS = 10.0
-_SEEN_SECONDS = 30.0
+_CALL_SECONDS = 60.0
+_SEEN_SECONDS = 120.0
 _AGAIN_SECONDS = 0.05  # how fast a person enters again
 
 

@@ -10,7 +10,7 @@ sys.path.insert(0, str(REPOSITORY / "lab"))  # the lab is no part of the install
 
 from tinylab import image, settings  # noqa: E402  (found through the line above)
 
-_COMMAND_SECONDS = 180.0  # a first build of the root file system included
+_COMMAND_SECONDS = 600.0  # a first build of the root file system included
 
 
 def environment(prefix: str, **own: str) -> dict[str, str]:

@@ -31,7 +31,7 @@ _DIGESTS = TypeAdapter(list[tuple[int, str]])
 _COURSE = TypeAdapter(tuple[str, list[str]])
 _NEWCOMER = TypeAdapter(tuple[str, list[str]])
 _TEXTS = TypeAdapter(list[str])
-_ANSWER_SECONDS = 100.0
+_ANSWER_SECONDS = 600.0
 
 
 class Failed(Exception):
@@ -127,7 +127,7 @@ class Load:
         wait_until(enough, lambda: f"no {posts} posts more; the clients say {self.traffic().failures}")
 
 
-def wait_until(condition: Callable[[], bool], what: Callable[[], str], seconds: float = 30.0) -> None:
+def wait_until(condition: Callable[[], bool], what: Callable[[], str], seconds: float = 300.0) -> None:
     """Looks often: no event tells from here. Raises Failed with `what` at the deadline."""
     end = time.monotonic() + seconds
     while not condition():
@@ -147,7 +147,7 @@ class Service:
     def look(self) -> Seen:
         return Seen(_STATUS.validate_python(self._inside.ask("status")))
 
-    def until(self, condition: Callable[[Seen], bool], what: str, seconds: float = 30.0) -> Seen:
+    def until(self, condition: Callable[[Seen], bool], what: str, seconds: float = 300.0) -> Seen:
         """What was seen when the condition was met. Raises Failed, with all that is not well, at the deadline."""
         seen: list[Seen] = []
 
@@ -167,7 +167,7 @@ class Service:
         leader = self.leader()
         return next(host for host in reversed(HOSTS) if host != leader)
 
-    def healthy(self, seconds: float = 45.0) -> Seen:
+    def healthy(self, seconds: float = 300.0) -> Seen:
         """Waits until all is well. Raises Failed with the status and the journals."""
         try:
             return self.until(lambda seen: not seen.status.troubles(), "all processes are well", seconds)
@@ -262,7 +262,7 @@ class Service:
         assert len(set(found)) == 1, f"equal positions, different states: {found}"
 
 
-def run(*command: str, check: bool = True, seconds: float = 60.0, stdin: Path = Path("/dev/null")) -> str:
+def run(*command: str, check: bool = True, seconds: float = 180.0, stdin: Path = Path("/dev/null")) -> str:
     """Its output, without a terminal. Raises Failed if it fails and that is checked."""
     words: Sequence[str] = command
     try:

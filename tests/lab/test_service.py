@@ -13,13 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.ansible.playbook import play
+from tests.lab.conftest import Deployed
 from tests.lab.inside import MASTERS
 from tests.lab.service import DATA, HOSTS, SLAVE, Failed, Inside, Load, Seen, Service, run
 from tests.lab.service import ROUTER as ROUTER_UNIT
 from tinysns.client.status import MasterState
 
-pytestmark = [pytest.mark.lab, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(1800)]  # the first test deploys, the last one compiles
 
 NO_FSYNC = "unsafe-no-fsync"
 FILLER = f"{DATA}/filler"
@@ -27,18 +27,17 @@ DROP_IN = f"/etc/systemd/system/{SLAVE}.service.d"
 KEPT = f"{DATA}/kept-for-no-fsync"
 SLAVE_SETTINGS = "/etc/tinysns/slave.toml"
 RESTART_DELAY_SECONDS = 3
-WITHOUT_ROUTER_SECONDS = 60.0
+WITHOUT_ROUTER_SECONDS = 20.0  # nothing that waits for a router waits for half as long
 
 
 @pytest.fixture(scope="module")
-def deployed() -> Iterator[Service]:
+def deployed(deployed_on_the_lab: Deployed) -> Iterator[Service]:
     """The service as it stands in this tree."""
-    run("lab/hosts", "up", seconds=240)
+    run("lab/hosts", "up", seconds=600)
     with Inside() as inside:
         service = Service(inside)
         bring_fsync_back(service)  # a run of these tests may have been killed
-        outcome = play("deploy.yml", seconds=600)
-        assert outcome.status == 0, outcome.output
+        deployed_on_the_lab.under("available")
         yield service
 
 
@@ -203,7 +202,7 @@ def test_connected_clients_do_not_notice_the_death_of_the_router(service: Servic
         service.on("h3", "sns login routed")  # whoever comes now is shown the way, too
 
 
-def test_without_a_router_for_a_minute_new_clients_get_in_and_connected_ones_notice_nothing(service: Service) -> None:
+def test_without_a_router_for_long_new_clients_get_in_and_connected_ones_notice_nothing(service: Service) -> None:
     with service.load() as load:
 
         def check() -> None:
@@ -322,7 +321,7 @@ def test_a_master_that_was_away_for_too_long_gets_a_snapshot_and_its_readers_see
                 service.until(
                     lambda seen: seen.leader != "" and seen.master(seen.leader).first_index > last,
                     f"the leader has compacted its log past {last}",
-                    seconds=90,
+                    seconds=300,
                 )
         finally:
             service.on(away, f"sudo systemctl start {SLAVE}")
@@ -368,7 +367,7 @@ def test_a_person_can_look_into_it_over_ssh(service: Service) -> None:
 @pytest.fixture
 def without_fsync(service: Service) -> Iterator[Service]:
     """A new cluster that never fsyncs its log, in place of the deployed one, which comes back with all its data."""
-    built = json.loads(run(sys.executable, "scripts/build_release", f"--features={NO_FSYNC}", seconds=600))
+    built = json.loads(run(sys.executable, "scripts/build_release", f"--features={NO_FSYNC}", seconds=1500))
     site = f"/opt/tinysns/{built['id']}/site"
     found = f"sudo -u tinysns PYTHONPATH={site} PYTHONDONTWRITEBYTECODE=1 python3 -P -m tinysns.master found"
     service.on_all(f"test -e {site}/../zz-complete || sudo tar -x -C /opt", Path(built["archive"]))
@@ -406,7 +405,6 @@ def bring_fsync_back(service: Service) -> None:
     service.on_all(f"sudo systemctl start {SLAVE}")
 
 
-@pytest.mark.timeout(900)  # it compiles the consensus core, once
 def test_without_fsync_the_same_power_cut_loses_posts(without_fsync: Service) -> None:
     service = without_fsync
     service.until(lambda seen: all(m.serving and not m.fsync for m in seen.status.masters), "all serve, without fsync")
@@ -418,13 +416,18 @@ def test_without_fsync_the_same_power_cut_loses_posts(without_fsync: Service) ->
         assert missing(service, load, acknowledged)
 
 
+def too_few_start(seen: Seen) -> bool:
+    """Whether the masters of so many hosts refuse to start that the others are no quorum."""
+    return sum(slave.last_exit == "exit status 2" for slave in seen.status.slaves) > (len(HOSTS) - 1) // 2
+
+
 def missing(service: Service, load: Load, acknowledged: list[str]) -> list[str]:
     """The acknowledged posts that no master shows any more: all of them if the damaged members refuse to start."""
-    try:
-        service.until(lambda seen: any(m.serving for m in seen.status.masters), "a master serves", seconds=15)
-    except Failed:
-        journals = service.explain()
-        assert "cannot be used, and must not vote" in journals
+    seen = service.until(
+        lambda seen: any(m.serving for m in seen.status.masters) or too_few_start(seen), "they serve, or never will"
+    )
+    if too_few_start(seen):
+        assert "cannot be used, and must not vote" in service.explain()
         return acknowledged
     for host in HOSTS:
         if service.look().master(host).serving:

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 import pytest
 from pydantic import TypeAdapter
 
-from tests.ansible.playbook import play
+from tests.lab.conftest import Deployed
 from tests.lab.raw_clients import BACKLOG_POSTS
 from tests.lab.service import HOSTS, LAB, REPOSITORY, run
 
-pytestmark = [pytest.mark.lab, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(3600)]
 
 INVENTORY = "inventory/lab.yml"
 PROTO = REPOSITORY / "proto/tinysns/wire/csce438"
@@ -73,23 +73,23 @@ class Crowd:
 
 
 @pytest.fixture(scope="module", params=["available", "balanced"])
-def crowd(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Crowd]:
+def crowd(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, deployed_on_the_lab: Deployed
+) -> Iterator[Crowd]:
     """One crowd under each policy; the default policy is deployed again afterwards."""
     folder = tmp_path_factory.mktemp(request.param)
-    run(LAB, "up", seconds=240)
-    deployed = play("deploy.yml", "-e", f"router_policy={request.param}", seconds=600)
+    run(LAB, "up", seconds=600)
     try:
-        assert deployed.status == 0, deployed.output
+        deployed_on_the_lab.under(request.param)
         stubs = ("--python_out", str(folder), "--grpc_python_out", str(folder))
         run(sys.executable, "-m", "grpc_tools.protoc", "-I", str(PROTO), *stubs, "sns.proto")
         words = (sys.executable, "-m", "tests.lab.crowd", INVENTORY, request.param, str(folder))
-        run(LAB, "exec", *words, str(folder / "result.json"), seconds=240)
+        run(LAB, "exec", *words, str(folder / "result.json"), seconds=600)
         found = TypeAdapter(dict[str, object]).validate_json((folder / "result.json").read_bytes())
         yield TypeAdapter(Crowd).validate_python(found | {"policy": request.param})
     finally:
         if request.param != "available":
-            deployed = play("deploy.yml", seconds=600)
-    assert deployed.status == 0, deployed.output
+            deployed_on_the_lab.under("available")
 
 
 def test_each_kind_of_process_was_killed_and_came_back(crowd: Crowd) -> None:

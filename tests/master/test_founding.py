@@ -15,7 +15,7 @@ from tinysns.storage.state import StateMachine
 def settings(folder: Path, size: int = 3) -> MasterSettings:
     data = folder / "data"
     data.mkdir(exist_ok=True)
-    members = tuple(Member(f"h{n}", n, f"127.0.0.1:{n}", f"127.0.0.1:{100 + n}") for n in range(1, size + 1))
+    members = tuple(Member(f"h{n}", n, *(f"127.0.0.1:{100 * i + n}" for i in range(3))) for n in range(1, size + 1))
     return MasterSettings(
         name="h1", listen="127.0.0.1:1", data=data, runtime=folder, members=members, routers=("127.0.0.1:9",)
     )
@@ -43,7 +43,7 @@ def test_a_host_is_empty_then_invited_then_founded(tmp_path: Path) -> None:
         founding.invite(host, "c1")
 
 
-@pytest.mark.parametrize("step", ["create", "write_durably"])
+@pytest.mark.parametrize("step", ["create", "replace_durably"])
 def test_a_confirmation_that_was_interrupted_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
@@ -66,7 +66,7 @@ def test_an_interrupted_confirmation_does_not_go_on_with_other_members(
         patch.setattr(StateMachine, "create", interrupt)
         with pytest.raises(Interrupted):
             founding.confirm(settings(tmp_path))
-    with pytest.raises(CannotStart, match="members"):
+    with pytest.raises(CannotStart, match=r"voters \[1, 2, 3\]"):
         founding.confirm(settings(tmp_path, size=4))
     founding.confirm(settings(tmp_path))
 

@@ -20,6 +20,9 @@ class Standing:
     applied_index: int = 7
     free_bytes: int = 1 << 40
 
+    def status(self) -> "Standing":
+        return self
+
 
 class Ended(Exception):
     """The call was ended with this status."""
@@ -32,7 +35,7 @@ class Context:
 
 def service(folder: Path, state: StateMachine, replica: Standing) -> MasterService:
     sources = Sources(Counters(), lambda: 0, lambda: (0, ""), state.copy_to, lambda: 5 << 20)
-    return MasterService(Self(settings(folder), "c1", 1, 0), replica, None, sources)
+    return MasterService(Self(settings(folder), "c1", 1, 0), replica, sources)
 
 
 @pytest.fixture

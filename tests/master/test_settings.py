@@ -1,13 +1,18 @@
-"""What a master's settings may say of the service's texts."""
+"""What a master's settings may say."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tinysns.runtime.settings import MasterSettings, SettingsError, load
+from tests.master.test_founding import settings
+from tinysns.master import founding
+from tinysns.master.member import open_member
+from tinysns.runtime.process import CannotStart
+from tinysns.runtime.settings import Consensus, MasterSettings, SettingsError, load
 from tinysns.sns.texts import DIALECTS
 
-MEMBER = '[[members]]\nname = "h1"\nnode = 1\naddress = "127.0.0.1:1"\nslave = "127.0.0.1:2"\n'
+MEMBER = '[[members]]\nname = "h1"\nnode = 1\naddress = "127.0.0.1:1"\nslave = "127.0.0.1:2"\npeers = "127.0.0.1:3"\n'
 
 
 def master_toml(folder: Path, settings: str = "") -> Path:
@@ -28,3 +33,21 @@ def test_without_a_choice_it_is_spring2019(tmp_path: Path) -> None:
 def test_another_dialect_is_refused_with_the_choice_there_is(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="'spring2019' or 'fall2022', not 'summer'"):
         load(master_toml(tmp_path, 'dialect = "summer"\n'), MasterSettings)
+
+
+def test_durations_that_are_not_given_are_the_native_members_own(tmp_path: Path) -> None:
+    table = "[consensus]\ndisk_stall_ms = 700\n"
+    given = load(master_toml(tmp_path, ""), MasterSettings).consensus
+    assert given.durations_ms == {}
+    path = master_toml(tmp_path, "")
+    path.write_text(path.read_text() + table)
+    assert load(path, MasterSettings).consensus.durations_ms == {"disk_stall": 700.0}
+
+
+def test_durations_that_do_not_fit_are_refused_with_a_sentence(tmp_path: Path) -> None:
+    host = settings(tmp_path)
+    founding.invite(host, "c1")
+    founding.confirm(host)
+    unfit = replace(host, consensus=Consensus(election_ms=100, heartbeat_ms=90))
+    with pytest.raises(CannotStart, match=r"do not fit: three heartbeats .* must not be longer than election"):
+        open_member(unfit, "c1", 1)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import raftnode
+
 from tinysns.wire.v1 import log_pb2
 
 PATIENCE_SECONDS = 20.0
@@ -147,7 +148,7 @@ class Process:
                     stream.close()
 
 
-def wait_for(done: Callable[[], T], seconds: float = PATIENCE_SECONDS) -> T:
+def wait_for(done: Callable[[], T | None], seconds: float = PATIENCE_SECONDS) -> T:
     """What `done` returns once that is true."""
     deadline = time.monotonic() + seconds
     while not (result := done()):
@@ -189,7 +190,7 @@ def _serve(settings: dict[str, Any]) -> None:
                 if commands := question.get("propose"):
                     member.node.propose([command.encode() for command in commands])
                 role, leader_id, term = member.view
-                answer = {"role": role, "leader": leader_id, "term": term, "applied": member.applied}
+                answer: dict[str, Any] = {"role": role, "leader": leader_id, "term": term, "applied": member.applied}
                 if question.get("commands"):
                     answer["commands"] = [command.decode() for command in member.commands]
                 print(json.dumps(answer), flush=True)

@@ -1,32 +1,30 @@
-"""Whole members in one process: real logs, real SQLite, real gRPC links on loopback; only the kill is made by hand.
+"""Whole members in one process: real native nodes, real SQLite, real links on loopback; only the kill is made by hand.
 
-A killed member stops in the middle of whatever it does: its tasks and server end, and nothing that it had not written
-is written any more. (Real SIGKILLs of real processes are in tests/integration.)
+A killed member stops in the middle of whatever it does: nothing that it does from then on reaches its clients or its
+state. (Real SIGKILLs of real processes are in tests/integration.)
 """
 
 import asyncio
 import contextlib
-import gc
 import socket
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 
-from raftlog import Log
+import raftnode
 
+from tests.replication.network import Network
 from tinysns.domain.writes import Answer, Command, Write
-from tinysns.replication.links import Links, Peer
-from tinysns.replication.replica import Codec, Place, Replica
+from tinysns.master import state_copies
+from tinysns.replication.replica import Replica
 from tinysns.rpc.server import Server
-from tinysns.runtime.settings import Consensus
+from tinysns.runtime import settings
+from tinysns.runtime.settings import Consensus, MasterSettings
 from tinysns.runtime.tasks import Tasks
-from tinysns.storage.entries import encode_command, stamp
 from tinysns.storage.state import StateMachine
-from tinysns.wire.v1 import master_pb2 as pb
 from tinysns.wire.v1 import master_pb2_grpc
 
 CLUSTER_ID = "test-cluster"
-GROUP = 1
 
 
 def free_port() -> int:
@@ -47,13 +45,8 @@ class _Service(master_pb2_grpc.MasterServicer):
     def __init__(self, member: "Member") -> None:
         self._member = member
 
-    async def Exchange(self, request_iterator, context):
-        return await self._member.links.exchange(request_iterator, context)
-
     async def FetchState(self, request, context):
-        from tinysns.replication import transfer
-
-        async for chunk in transfer.send(self._member.state.copy_to, self._member.folder / "state"):
+        async for chunk in state_copies.send(self._member.state.copy_to, self._member.folder / "state"):
             yield chunk
 
 
@@ -63,72 +56,52 @@ class Member:
     def __init__(self, cluster: "Cluster", node: int) -> None:
         self.cluster, self.node = cluster, node
         self.folder = cluster.folder / f"h{node}"
+        self.log = self.folder / "log"
         self.up = False
         self.incarnation = 0
         self.crashed: list[BaseException] = []
 
     def found(self) -> None:
-        self.folder.mkdir()
-        log = Log.open(str(self.folder / "log"))
-        log.found(GROUP, list(self.cluster.nodes))
+        self.folder.mkdir(exist_ok=True)
+        raftnode.found(str(self.log), self.cluster.nodes)
         StateMachine.create(self.folder / "state", CLUSTER_ID).close()
 
-    async def start(self) -> None:
+    async def start(self, cluster_id: str = CLUSTER_ID) -> None:
+        cluster, limits = self.cluster, self.cluster.limits
         self.incarnation += 1
-        await until(self._opened, "the log of the life before is closed", seconds=2.0)
         self.state = StateMachine.open(self.folder / "state", CLUSTER_ID)
-        group = self.log.group(GROUP, self.node, applied=self.state.applied_index, installed=self.state.installed_index)
-        place = Place(f"h{self.node}", self.node, self.incarnation, CLUSTER_ID, self.cluster.nodes, self.folder, 1)
-        self.replica = Replica(
-            place,
-            self.cluster.timing,
-            self.log,
-            group,
-            self.state,
-            Codec(encode_command, lambda: stamp(time.time_ns())),
-            self._crash,
+        self.native = raftnode.Node(
+            str(self.log),
+            self.node,
+            cluster.peers[self.node],
+            cluster.network.seen_by(self.node) if cluster.network else cluster.peers,
+            cluster_id,
+            self.incarnation,
+            self.state.applied_index,
+            self.state.installed_index,
+            reserve_bytes=cluster.reserve_bytes,
+            durations_ms=limits.durations_ms,
+            file_mb=1,
+            keep_mb=4,
         )
-        peers = [Peer(n, self.cluster.address(n)) for n in self.cluster.nodes if n != self.node]
-        hello = pb.Hello(cluster_id=CLUSTER_ID, node=self.node, incarnation=self.incarnation)
-        self.links = Links(hello, peers, self.replica)
-        self.replica.connect(self.links, peers)
+        self.replica = Replica(cluster.settings(self.node), CLUSTER_ID, self.native, self.state, self._crash)
         self.server = Server()
         master_pb2_grpc.add_MasterServicer_to_server(_Service(self), self.server.grpc)
-        await self.server.start([self.cluster.address(self.node)], [])
+        await self.server.start([cluster.masters[self.node]], [])
         self.up = True
         self.tasks = Tasks(self._crash)
-        for peer in peers:
-            self.tasks.start("link", self.links.run(peer))
-        for work in (self.replica.tick, self.replica.compact, self.replica.restore):
-            self.tasks.start(work.__name__, work())
-
-    def _opened(self) -> bool:
-        gc.collect()  # it is closed when it is collected
-        try:
-            self.log = Log.open(str(self.folder / "log"), file_mb=1, keep_mb=4)
-        except OSError:
-            return False
-        return True
+        self.tasks.start("replica", self.replica.run())
 
     def _crash(self, error: BaseException) -> None:
         if self.up:  # what goes wrong in the middle of a kill is part of it
             self.crashed.append(error)
 
-    def cut_off(self) -> None:
-        """The first instant of a kill: nothing that this member does from now on reaches anybody, or its disk."""
-        self.up = False
-        self.links.isolate()
-        self.replica.close()
-
     async def kill(self) -> None:
-        self.cut_off()
+        self.up = False
         await self.server.stop(0)
         await self.tasks.stop()
-        self.replica.close()
-        for worker in (self.replica._driver.writer, self.replica._applier):
-            worker._thread.shutdown(wait=True)
+        await self.replica.close()
         self.state.close()
-        del self.replica, self.log, self.links, self.server, self.state
 
     async def write(self, session: int, number: int, write: Write, seconds: float = 5.0) -> Answer:
         return await asyncio.wait_for(self.replica.submit(Command(session, number, write)), seconds)
@@ -137,14 +110,30 @@ class Member:
 class Cluster:
     """`size` founded members in `folder`."""
 
-    def __init__(self, folder: Path, size: int, timing: Consensus) -> None:
-        self.folder, self.timing = folder, timing
+    def __init__(self, folder: Path, size: int, limits: Consensus, reserve_bytes: int) -> None:
+        self.folder, self.limits, self.reserve_bytes = folder, limits, reserve_bytes
         self.nodes = tuple(range(1, size + 1))
-        self._ports = {n: free_port() for n in self.nodes}
+        self.masters, self.peers = ({n: f"127.0.0.1:{free_port()}" for n in self.nodes} for _ in range(2))
+        self.network: Network | None = None
         self.members = {n: Member(self, n) for n in self.nodes}
 
-    def address(self, node: int) -> str:
-        return f"127.0.0.1:{self._ports[node]}"
+    def settings(self, node: int) -> MasterSettings:
+        members = [settings.Member(f"h{n}", n, self.masters[n], "", self.peers[n]) for n in self.nodes]
+        return MasterSettings(
+            name=f"h{node}",
+            listen=self.masters[node],
+            data=self.folder / f"h{node}",
+            runtime=self.folder,
+            members=tuple(members),
+            routers=(),
+            consensus=self.limits,
+        )
+
+    async def lead(self, node: int) -> Member:
+        """Moves leadership to this member."""
+        while (leader := await self.settled()).node != node:
+            await leader.replica.transfer_leadership(5.0)
+        return leader
 
     @property
     def alive(self) -> list[Member]:
@@ -162,7 +151,7 @@ class Cluster:
             leader = self.leader
             others = {m.node for m in self.alive}
             return leader is not None and all(
-                m.replica.view.leader == leader.node and m.links.connected() >= others - {m.node} for m in self.alive
+                m.replica.view.leader == leader.node and m.replica.connected >= others - {m.node} for m in self.alive
             )
 
         await until(agreed, "one leader, known to all")
@@ -186,8 +175,22 @@ class Cluster:
 
 
 @contextlib.asynccontextmanager
-async def running(folder: Path, size: int = 3, **timing: int) -> AsyncIterator[Cluster]:
-    cluster = Cluster(folder, size, Consensus(**timing))
+async def running(
+    folder: Path,
+    size: int = 3,
+    *,
+    with_network: bool = False,
+    logs: Mapping[int, Path] | None = None,
+    reserve_bytes: int = 1,
+    **limits: float,
+) -> AsyncIterator[Cluster]:
+    """`with_network`: one that can be cut. `logs`: folders of the logs of some members, else inside their own."""
+    cluster = Cluster(folder, size, Consensus(**limits), reserve_bytes)
+    for node, log in (logs or {}).items():
+        cluster.members[node].log = log
+    if with_network:
+        cluster.network = Network(cluster.peers)
+        await cluster.network.open()
     for member in cluster.members.values():
         member.found()
     try:
@@ -199,3 +202,5 @@ async def running(folder: Path, size: int = 3, **timing: int) -> AsyncIterator[C
     finally:
         for member in cluster.alive:
             await member.kill()
+        if cluster.network:
+            await cluster.network.close()

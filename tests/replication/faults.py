@@ -22,7 +22,7 @@ async def kill_the_leader(cluster: Cluster, chance: random.Random, member: Membe
 async def die_before_answering(cluster: Cluster, chance: random.Random, member: Member) -> None:
     """What was proposed is in the log, or even applied; nobody has heard of it."""
     member = cluster.leader or member
-    point = chance.choice(("written", "applied"))
+    point = chance.choice(("committed", "applied"))
     await dies_at(member, point, 0.3)
     await asyncio.sleep(chance.uniform(0, 0.2))
     await member.start()
@@ -30,52 +30,58 @@ async def die_before_answering(cluster: Cluster, chance: random.Random, member: 
 
 async def drop_links(cluster: Cluster, chance: random.Random, member: Member) -> None:
     for _ in range(chance.randint(1, 4)):
-        member.links.drop(chance.choice([n for n in cluster.nodes if n != member.node]))
+        cluster.network.drop(member.node, chance.choice([n for n in cluster.nodes if n != member.node]))
         await asyncio.sleep(chance.uniform(0, 0.05))
 
 
 async def isolate(cluster: Cluster, chance: random.Random, member: Member) -> None:
-    member.links.isolate()
+    cluster.network.isolate(member.node)
     await asyncio.sleep(chance.uniform(0, 0.8))
-    member.links.rejoin()
+    cluster.network.heal(member.node)
 
 
-async def hand_over(cluster: Cluster, chance: random.Random, member: Member) -> None:
+async def transfer(cluster: Cluster, chance: random.Random, member: Member) -> None:
     with contextlib.suppress(TimeoutError):  # nobody could take it just now
-        await (cluster.leader or member).replica.hand_over(0.5)
+        await (cluster.leader or member).replica.transfer_leadership(0.5)
 
 
 async def stall(cluster: Cluster, chance: random.Random, member: Member) -> None:
-    replica = member.replica
-    worker = chance.choice((replica._driver.writer, replica._applier))
-    release, work = threading.Event(), worker._work
+    """Of SQLite: what is committed waits to be applied."""
+    state, apply, release = member.state, member.state.apply, threading.Event()
+    member.replica._applier.disk_is_good = False  # else the loop itself would wait, and this test with it
 
-    def held(batch):
+    def held(*arguments):
         release.wait()
-        return work(batch)
+        return apply(*arguments)
 
-    worker._work = held
+    state.apply = held
     await asyncio.sleep(chance.uniform(0, 0.5))
-    worker._work = work
+    state.apply = apply
     release.set()
+    member.replica._applier.disk_is_good = True
+
+
+class Killed(Exception):
+    """Nothing that would follow happens."""
 
 
 Fault = Callable[[Cluster, random.Random, Member], Awaitable[None]]
-FAULTS: tuple[Fault, ...] = (kill, kill_the_leader, die_before_answering, drop_links, isolate, hand_over, stall)
+FAULTS: tuple[Fault, ...] = (kill, kill_the_leader, die_before_answering, drop_links, isolate, transfer, stall)
 
 
 async def dies_at(member: Member, point: str, seconds: float) -> None:
-    """Kills this member when its next write is in the log ("written"), or in its state ("applied"), before anybody
+    """Kills this member when its next entries are committed ("committed"), or in its state ("applied"), before anybody
     hears of that; at the latest after so long."""
-    replica = member.replica
-    worker = replica._driver.writer if point == "written" else replica._applier
-    dead = asyncio.Event()
+    apply, dead, loop = member.state.apply, asyncio.Event(), asyncio.get_running_loop()
 
-    def die(_batch, _result):
-        member.cut_off()
-        dead.set()
+    def die(*arguments):
+        if point == "applied":
+            apply(*arguments)
+        member.up = False
+        loop.call_soon_threadsafe(dead.set)
+        raise Killed
 
-    worker._done = die
+    member.state.apply = die
     with contextlib.suppress(TimeoutError):  # it had nothing to do: an ordinary kill
         await asyncio.wait_for(dead.wait(), seconds)
     await member.kill()

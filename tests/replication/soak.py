@@ -18,7 +18,7 @@ from tests.replication.cluster import Cluster, Member, running, until
 from tests.replication.faults import FAULTS, Fault
 from tinysns.domain.positions import end_of
 from tinysns.domain.writes import SESSION_WINDOW, Answer, Command, Follow, Login, Outcome, Post, Unfollow, Write
-from tinysns.replication import compaction
+from tinysns.replication import replica as face
 from tinysns.replication.interface import NotServing
 from tinysns.replication.replica import Replica
 from tinysns.sns.calls import CallFailed
@@ -211,14 +211,14 @@ class Follower:
 
 
 async def soak(folder: Path, seed: int, size: int, seconds: float, faults: tuple[Fault, ...] = FAULTS) -> None:
-    async with running(folder, size, compact_every_entries=30, keep_entries=10, disk_stall_ms=150) as cluster:
+    async with running(folder, size, with_network=True, compact_every_entries=30, keep_entries=10) as cluster:
         world = World(cluster, seed)
         sessions = [Session(world, number) for number in range(1, 5)]
         followers = [Follower(world, number) for number in range(2)]
         work = [asyncio.ensure_future(one.run()) for one in (*sessions, *followers)]
         work.append(asyncio.ensure_future(read(world)))
         try:
-            async with asyncio.timeout(seconds + 60):
+            async with asyncio.timeout(seconds + 200):
                 await _break_things(world, seconds, faults, work)
                 world.over.set()
                 await asyncio.gather(*work)
@@ -263,7 +263,7 @@ async def _judge(world: World, sessions: list[Session], followers: list[Follower
 
 def main(first: int, count: int) -> None:
     logging.basicConfig(level="INFO", format="%(asctime)s %(name)s: %(message)s")
-    compaction.CHECKPOINT_SECONDS = 0.05
+    face.CHECKPOINT_SECONDS = 0.05
     for seed in range(first, first + count):
         with tempfile.TemporaryDirectory() as folder:
             asyncio.run(soak(Path(folder), seed, 3 + seed % 2, 5.0))

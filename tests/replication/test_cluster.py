@@ -1,10 +1,12 @@
 """Members together: elections, failover, retries, snapshots, sick disks."""
 
 import asyncio
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.replication.bad_disks import SmallDisk, small_disk
 from tests.replication.cluster import running, until
 from tinysns.domain.writes import Follow, Login, Outcome, Post
 from tinysns.replication.interface import NotServing
@@ -66,88 +68,54 @@ async def test_fast_failover_does_not_wait_for_the_election_timeout(tmp_path: Pa
 
 
 async def test_a_member_that_fell_silent_is_not_waited_for(tmp_path: Path) -> None:
-    async with running(tmp_path) as cluster:
+    async with running(tmp_path, with_network=True) as cluster:
         leader = await cluster.settled()
-        leader.links.isolate()  # a network that swallows everything
+        cluster.network.isolate(leader.node)  # a network that swallows everything
         await until(lambda: any(m.replica.view.leads for m in cluster.alive if m is not leader), "a leader besides it")
         other = next(m for m in cluster.alive if m is not leader)
         await other.write(3, 1, Login("ann"))
         with pytest.raises((NotServing, TimeoutError)):
             await leader.write(4, 1, Login("bob"), seconds=2.0)
-        leader.links.rejoin()
+        cluster.network.heal(leader.node)
         await cluster.settled()
         await cluster.equal()
 
 
 async def test_a_survivor_that_notices_nothing_is_told_by_the_others(tmp_path: Path) -> None:
-    async with running(tmp_path, 4, election_ms=4000) as cluster:
+    async with running(tmp_path, 4, with_network=True, election_ms=4000) as cluster:
         leader = await cluster.settled()
         await leader.write(3, 1, Login("ann"))
         slow = next(m for m in cluster.alive if m is not leader)
-        slow.links._inbox.link_lost = lambda peer: None
+        cluster.network.mute(slow.node, leader.node)
         await leader.kill()
         await until(lambda: cluster.leader is not None, "a new leader, long before the timeout", seconds=2.0)
         await slow.write(3, 2, Login("bob"))
 
 
 async def test_one_broken_link_does_not_depose_a_healthy_leader(tmp_path: Path) -> None:
-    async with running(tmp_path) as cluster:
+    async with running(tmp_path, with_network=True) as cluster:
         leader = await cluster.settled()
         term = leader.replica.view.term
         follower = next(m for m in cluster.alive if m is not leader)
         for _ in range(5):
-            follower.links.drop(leader.node)
+            cluster.network.drop(follower.node, leader.node)
+            await asyncio.sleep(0.05)  # it may be there again before anybody has looked
             await cluster.settled()
         assert leader.replica.view.leads
         assert leader.replica.view.term == term
 
 
-async def test_a_stream_that_is_dropped_before_it_has_begun_is_replaced(tmp_path: Path) -> None:
-    async with running(tmp_path) as cluster:
-        await cluster.settled()
-        links, link_up, dropped = cluster.members[1].links, cluster.members[1].replica.link_up, []
-
-        def drop_once(peer: int) -> None:
-            link_up(peer)
-            if peer not in dropped:
-                dropped.append(peer)
-                asyncio.get_running_loop().call_soon(links.drop, peer)  # its first write has begun to wait by then
-
-        cluster.members[1].replica.link_up = drop_once
-        links.drop(2)
-        links.drop(3)
-        await until(lambda: len(dropped) == 2, "new streams")
-        await cluster.settled()
-
-
-async def test_a_wrong_obituary_deposes_nobody(tmp_path: Path) -> None:
-    async with running(tmp_path) as cluster:
-        leader = await cluster.settled()
-        follower = next(m for m in cluster.alive if m is not leader)
-        follower.replica.obituary(leader.node, leader.incarnation + 1)
-        assert follower.replica.view.leader == leader.node
-        follower.replica.obituary(leader.node, leader.incarnation)
-        await cluster.settled()
-        assert leader.replica.view.leads
-
-
-async def test_a_command_that_was_lost_on_the_way_is_submitted_again(tmp_path: Path) -> None:
-    async with running(tmp_path) as cluster:
+async def test_commands_that_are_lost_on_the_way_are_submitted_again(tmp_path: Path) -> None:
+    async with running(tmp_path, with_network=True) as cluster:
         leader = await cluster.settled()
         other = next(m for m in cluster.alive if m is not leader)
         await other.write(5, 1, Login("ann"))
-        send, lost = other.links.send_entries, []
-
-        def lose_the_first(peer: int, pieces: list[bytes]) -> bool:
-            if not lost:
-                lost.extend(pieces)
-                return True
-            return send(peer, pieces)
-
-        other.links.send_entries = lose_the_first
-        answers = await asyncio.gather(*(other.write(5, n, Post("ann", (str(n),))) for n in (2, 3, 4)))
-        assert lost
-        assert [a.outcome for a in answers] == [Outcome.DONE] * 3
+        writes = [asyncio.ensure_future(other.write(5, n, Post("ann", (str(n),)), seconds=15)) for n in range(2, 50)]
+        for _ in range(3):
+            await asyncio.sleep(0.005)
+            cluster.network.drop(other.node, leader.node)
+        answers = await asyncio.gather(*writes)
+        assert {a.outcome for a in answers} == {Outcome.DONE}
         assert [a.position for a in answers] == sorted(a.position for a in answers)
 
 
@@ -167,7 +135,7 @@ async def test_a_member_that_is_too_far_behind_gets_the_state(tmp_path: Path) ->
         await absent.start()
         await cluster.settled()
         await until(lambda: absent.replica.applied_index == leader.replica.applied_index, "the absent one caught up")
-        assert absent.replica.counters.snapshots_installed == 1
+        assert absent.replica.snapshots_installed == 1
         await cluster.equal()
         await absent.write(6, 1, Follow("ann", "ann"))
         await absent.kill()  # and it starts again from what was installed
@@ -176,52 +144,50 @@ async def test_a_member_that_is_too_far_behind_gets_the_state(tmp_path: Path) ->
         await cluster.equal()
 
 
-async def test_a_leader_whose_disk_stalls_hands_over_and_comes_back(tmp_path: Path) -> None:
-    async with running(tmp_path, 3, disk_stall_ms=100) as cluster:
-        leader = await cluster.settled()
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[SmallDisk]:
+    """Of the log of node 1."""
+    mounted_at = tmp_path / "h1/disk"
+    mounted_at.mkdir(parents=True)
+    with small_disk(tmp_path, mounted_at) as disk:
+        yield disk
+
+
+async def test_a_leader_whose_disk_stalls_hands_over_and_comes_back(tmp_path: Path, disk: SmallDisk) -> None:
+    async with running(tmp_path, logs={1: tmp_path / "h1/disk/log"}, disk_stall_ms=100) as cluster:
+        leader = await cluster.lead(1)
         await leader.write(5, 1, Login("ann"))
-        release = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        writer = leader.replica._driver.writer
-        held = writer._work
-
-        def stalled(writes):
-            asyncio.run_coroutine_threadsafe(release.wait(), loop).result()
-            held(writes)
-
-        writer._work = stalled
-        pending = asyncio.ensure_future(leader.write(5, 2, Login("bob"), seconds=30))
-        await until(lambda: cluster.leader is not leader and cluster.leader is not None, "another one leads")
-        with pytest.raises(NotServing, match="has not returned"):
-            await pending
-        other = cluster.leader
-        assert (await other.write(5, 2, Login("bob"))).outcome in (Outcome.DONE, Outcome.WELCOME_BACK)
-        with pytest.raises(NotServing):
-            await leader.write(6, 1, Login("cid"))
-        writer._work = held
-        release.set()
+        with disk.frozen():
+            pending = asyncio.ensure_future(leader.write(5, 2, Login("bob"), seconds=30))
+            await until(lambda: cluster.leader is not leader and cluster.leader is not None, "another one leads")
+            with pytest.raises(NotServing, match="has not returned"):
+                await pending
+            other = cluster.leader
+            assert (await other.write(5, 2, Login("bob"))).outcome in (Outcome.DONE, Outcome.WELCOME_BACK)
+            with pytest.raises(NotServing):
+                await leader.write(6, 1, Login("cid"))
         await cluster.settled()
         await cluster.equal()
 
 
-async def test_a_member_with_a_nearly_full_disk_gives_leadership_back(tmp_path: Path) -> None:
-    """Raft's own timeouts, and a leader that hands over, know nothing of disks."""
-    async with running(tmp_path) as cluster:
-        leader = await cluster.settled()
-        other = next(m for m in cluster.alive if m is not leader)
-        other.replica._guard._reserve_bytes = 1 << 60
-        await until(lambda: "nearly full" in other.replica.trouble, "it has noticed")
-        term = leader.replica.view.term
-        leader.replica._driver._group.transfer_leader(other.node)
-        leader.replica._driver.kick()
-        await until(lambda: other.replica.view.term > term + 1, "it led, and somebody else does")
-        assert await cluster.settled() is not other
+async def test_a_member_with_a_nearly_full_disk_gives_leadership_back(tmp_path: Path, disk: SmallDisk) -> None:
+    async with running(tmp_path, logs={1: tmp_path / "h1/disk/log"}, reserve_bytes=40 << 20) as cluster:
+        leader = await cluster.lead(1)
+        with disk.filled(but_bytes=30 << 20):
+            await until(lambda: cluster.leader not in (leader, None), "somebody else leads")
+            await until(lambda: "nearly full" in leader.replica.problem, "it says why")
+            with pytest.raises(NotServing, match="nearly full"):
+                await leader.write(5, 1, Login("ann"))
+            await cluster.leader.write(5, 1, Login("ann"))
+            await asyncio.wait_for(leader.replica.read_barrier(), 5)
+        await until(lambda: not leader.replica.problem, "there is room again")
+        await leader.write(5, 2, Login("bob"))
 
 
-async def test_leadership_is_handed_over_on_request(tmp_path: Path) -> None:
+async def test_leadership_is_transferred_on_request(tmp_path: Path) -> None:
     async with running(tmp_path, 4) as cluster:
         leader = await cluster.settled()
-        view = await leader.replica.hand_over(2.0)
+        view = await leader.replica.transfer_leadership(2.0)
         assert view.leader not in (0, leader.node)
         await cluster.settled()
 
@@ -230,12 +196,12 @@ async def test_members_of_another_cluster_are_refused(tmp_path: Path) -> None:
     async with running(tmp_path) as cluster:
         await cluster.settled()
         member = cluster.members[1]
-        member.links._hello.cluster_id = "another"
-        member.links.isolate()
-        member.links.rejoin()
-        await asyncio.sleep(0.3)
-        assert not any(1 in m.links.connected() for m in cluster.alive if m is not member)
-        member.links._hello.cluster_id = "test-cluster"
+        await member.kill()
+        await member.start(cluster_id="another")
+        await asyncio.sleep(0.5)
+        assert not any(1 in m.replica.connected for m in cluster.alive if m is not member)
+        await member.kill()
+        await member.start()
         await cluster.settled()
 
 

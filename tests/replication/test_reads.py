@@ -1,129 +1,97 @@
-"""Read barriers: one round serves many, none is answered too early, none is forgotten."""
+"""Read barriers: one ticket serves many, none is answered too early, none is forgotten."""
 
-from itertools import pairwise
+import asyncio
 
 import pytest
 
 from tinysns.replication.interface import NotServing
-from tinysns.replication.reads import RETRY_SECONDS, Reads
+from tinysns.replication.reads import Reads
 
 
-class Rounds:
-    """Stands for raft: keeps the contexts that it was asked with."""
+class Tickets:
+    """Stands for the native member: counts what it was asked."""
 
     def __init__(self) -> None:
-        self.asked: list[bytes] = []
-        self.possible = True
+        self.last = 0
 
-    def ask(self, context: bytes) -> bool:
-        if self.possible:
-            self.asked.append(context)
-        return self.possible
+    def ask(self) -> int:
+        self.last += 1
+        return self.last
 
 
-async def test_one_round_serves_all_readers_that_wait_for_it() -> None:
-    rounds = Rounds()
-    reads = Reads(1, 1, rounds.ask)
-    readers = [reads.add() for _ in range(3)]
-    reads.turn(0.0)
-    assert len(rounds.asked) == 1
-    reads.confirmed([(rounds.asked[0], 10)], applied=9)
-    assert not any(r.done() for r in readers)
+async def waiting(reads: Reads, count: int = 1) -> list[asyncio.Task[None]]:
+    """Readers of one turn of the loop, once their ticket was asked for."""
+    readers = [asyncio.ensure_future(reads.wait()) for _ in range(count)]
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    return readers
+
+
+async def answered(*readers: asyncio.Task[None]) -> int:
+    """How many of them are."""
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    return sum(reader.done() and reader.exception() is None for reader in readers)
+
+
+async def test_one_ticket_serves_all_readers_of_a_turn() -> None:
+    tickets = Tickets()
+    reads = Reads(tickets.ask)
+    readers = await waiting(reads, 3)
+    assert tickets.last == 1
+    reads.confirmed([1], 10)
+    reads.reached(9)
+    assert await answered(*readers) == 0
     reads.reached(10)
-    assert all(r.done() for r in readers)
+    assert await answered(*readers) == 3
 
 
-async def test_a_reader_that_comes_during_a_round_waits_for_the_next_one() -> None:
-    rounds = Rounds()
-    reads = Reads(1, 1, rounds.ask)
-    reads.add()
-    reads.turn(0.0)
-    late = reads.add()
-    reads.confirmed([(rounds.asked[0], 10)], applied=10)
-    assert not late.done()
-    reads.turn(0.001)
-    reads.confirmed([(rounds.asked[1], 11)], applied=11)
-    assert late.done()
+async def test_a_reader_that_comes_later_has_a_ticket_of_its_own() -> None:
+    tickets = Tickets()
+    reads = Reads(tickets.ask)
+    (first,) = await waiting(reads)
+    (late,) = await waiting(reads)
+    reads.confirmed([1], 10)
+    reads.reached(10)
+    assert await answered(first) == 1
+    assert await answered(late) == 0
+    reads.confirmed([2], 11)
+    reads.reached(11)
+    assert await answered(late) == 1
 
 
-async def test_a_round_that_is_not_answered_is_asked_again_and_its_late_answer_does_not_count() -> None:
-    rounds = Rounds()
-    reads = Reads(1, 1, rounds.ask)
-    reader = reads.add()
-    reads.turn(0.0)
-    late = reads.add()
-    reads.turn(RETRY_SECONDS / 2)
-    assert len(rounds.asked) == 1
-    reads.turn(RETRY_SECONDS)
-    assert len(rounds.asked) == 2
-    reads.confirmed([(rounds.asked[0], 3)], applied=5)  # began before `late` came
-    assert not reader.done()
-    reads.confirmed([(rounds.asked[1], 5)], applied=5)
-    assert reader.done()
-    assert late.done()
+async def test_tickets_of_nobody_mean_nothing() -> None:
+    tickets = Tickets()
+    reads = Reads(tickets.ask)
+    (reader,) = await waiting(reads)
+    reads.confirmed([7], 1)
+    reads.reached(1)
+    assert await answered(reader) == 0
+    reads.confirmed([7, 1], 1)
+    reads.reached(1)
+    assert await answered(reader) == 1
 
 
-async def test_rounds_of_other_members_are_not_ours() -> None:
-    ours, theirs = Rounds(), Rounds()
-    reads, other = Reads(1, 1, ours.ask), Reads(2, 1, theirs.ask)
-    reader = reads.add()
-    reads.turn(0.0)
-    other.add()
-    other.turn(0.0)
-    reads.confirmed([(theirs.asked[0], 1)], applied=1)
-    assert not reader.done()
-
-
-async def test_rounds_of_an_earlier_life_are_not_ours() -> None:
-    before, now = Rounds(), Rounds()
-    dead, reads = Reads(1, 1, before.ask), Reads(1, 2, now.ask)
-    dead.add()
-    dead.turn(0.0)
-    reader = reads.add()
-    reads.turn(0.0)
-    assert before.asked != now.asked
-    reads.confirmed([(before.asked[0], 1)], applied=1)
-    assert not reader.done()
-
-
-async def test_while_there_is_no_leader_readers_wait_and_a_change_asks_at_once() -> None:
-    rounds = Rounds()
-    reads = Reads(1, 1, rounds.ask)
-    reader = reads.add()
-    rounds.possible = False
-    reads.turn(0.0)
-    assert not reader.done()
-    rounds.possible = True
-    reads.turn(0.001)
-    reads.again()
-    reads.turn(0.002)
-    assert len(rounds.asked) == 2
-
-
-async def test_a_new_leader_is_asked_again_soon_and_then_ever_more_slowly() -> None:
-    rounds = Rounds()
-    reads = Reads(1, 1, rounds.ask)
-    reads.again()
-    reads.add()
-    asked_at = []
-    for ms in range(1000):
-        before = len(rounds.asked)
-        reads.turn(ms / 1000)
-        if len(rounds.asked) > before:
-            asked_at.append(ms)
-    pauses = [b - a for a, b in pairwise(asked_at)]
-    assert pauses == pytest.approx([5, 10, 20, 40, 80, *(100 for _ in pauses[5:])], abs=1)
-    assert len(pauses) > 8
+async def test_a_reader_that_gives_up_takes_nobody_along() -> None:
+    tickets = Tickets()
+    reads = Reads(tickets.ask)
+    gone, reader = await waiting(reads, 2)
+    gone.cancel()
+    reads.confirmed([1], 1)
+    reads.reached(1)
+    assert await answered(reader) == 1
 
 
 async def test_failed_readers_hear_why() -> None:
-    rounds = Rounds()
-    reads = Reads(1, 1, rounds.ask)
-    first = reads.add()
-    reads.turn(0.0)
-    reads.confirmed([(rounds.asked[0], 99)], applied=1)
-    second = reads.add()
+    tickets = Tickets()
+    reads = Reads(tickets.ask)
+    (ripening,) = await waiting(reads)
+    reads.confirmed([1], 99)
+    reads.reached(1)
+    (asked,) = await waiting(reads)
+    new = asyncio.ensure_future(reads.wait())
+    await asyncio.sleep(0)
     reads.fail(NotServing("the disk of h1 is stalled"))
-    for reader in (first, second):
+    for reader in (ripening, asked, new):
         with pytest.raises(NotServing, match="stalled"):
             await reader

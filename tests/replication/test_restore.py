@@ -10,10 +10,10 @@ import pytest
 
 from tests.replication.cluster import Cluster, Member, running, until
 from tinysns.domain.writes import Login, Outcome, Post
-from tinysns.replication import compaction, transfer
+from tinysns.replication import replica, state_copies
 from tinysns.replication.interface import NotServing
 
-pytestmark = pytest.mark.timeout(60)
+pytestmark = pytest.mark.timeout(300)
 
 
 @dataclass
@@ -49,16 +49,17 @@ class Fetching:
 
 @asynccontextmanager
 async def fetching(folder: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Fetching]:
-    monkeypatch.setattr(compaction, "CHECKPOINT_SECONDS", 0.05)
-    go_on, begun, fetch = asyncio.Event(), asyncio.Event(), transfer.fetch
+    monkeypatch.setattr(replica, "CHECKPOINT_SECONDS", 0.05)
+    go_on, begun, fetch = asyncio.Event(), asyncio.Event(), state_copies.fetch
 
     async def held(*arguments):
         begun.set()
         await go_on.wait()
         return await fetch(*arguments)
 
-    monkeypatch.setattr(transfer, "fetch", held)
-    async with running(folder, 3, compact_every_entries=50, keep_entries=5, election_ms=200) as cluster:
+    monkeypatch.setattr(state_copies, "fetch", held)
+    limits = {"compact_every_entries": 50, "keep_entries": 5, "election_ms": 200, "heartbeat_ms": 50}
+    async with running(folder, 3, with_network=True, **limits) as cluster:
         leader = await cluster.settled()
         behind = next(m for m in cluster.alive if m is not leader)
         await leader.write(5, 1, Login("ann"))
@@ -68,7 +69,7 @@ async def fetching(folder: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterat
             await world.write(20)
         await behind.start()
         behind.replica.add_listener(world)
-        await asyncio.wait_for(begun.wait(), 5)
+        await asyncio.wait_for(begun.wait(), 60)
         yield world
         go_on.set()
 
@@ -84,12 +85,12 @@ async def test_a_member_that_is_fetching_refuses_and_serves_again_afterwards(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with fetching(tmp_path, monkeypatch) as world:
-        await until(lambda: "fetching the state" in world.member.replica.trouble, "it says what it does")
+        await until(lambda: "fetching the state" in world.member.replica.problem, "it says what it does")
         with pytest.raises(NotServing, match="fetching the state"):
             await world.member.replica.read_barrier()
         await world.write(30)
         await caught_up(world)
-        await until(lambda: not world.member.replica.trouble, "it serves")
+        await until(lambda: not world.member.replica.problem, "it serves")
         await world.member.write(6, 1, Login("bob"))
         assert world.heard == sorted(world.heard)
 
@@ -99,13 +100,13 @@ async def another_snapshot(world: Fetching) -> None:
     while world.leader.replica.status().first == first:
         await world.write(20)
     for _ in range(3):
-        world.leader.links.drop(world.member.node)
+        world.cluster.network.drop(world.leader.node, world.member.node)
         await world.cluster.settled()
 
 
 async def another_leader(world: Fetching) -> None:
     old = world.leader
-    await old.replica.hand_over(5.0)
+    await old.replica.transfer_leadership(60.0)
     assert world.leader is not old
     await world.write(5)
 
@@ -126,15 +127,14 @@ async def the_end(world: Fetching) -> None:
     await world.member.start()
 
 
-async def a_stalled_log(world: Fetching) -> None:
-    worker = world.member.replica._driver.writer
-    worker.busy_since = 0.0  # for ever
-    await until(lambda: "has not returned" in world.member.replica.trouble, "the stall is noticed")
+async def a_broken_network(world: Fetching) -> None:
+    world.cluster.network.isolate(world.member.node)
     await world.write(5)
-    worker.busy_since = None
+    await until(lambda: not world.member.replica.connected, "it is alone")
+    world.cluster.network.heal(world.member.node)
 
 
-@pytest.mark.parametrize("event", [another_snapshot, another_leader, no_leader, the_end, a_stalled_log])
+@pytest.mark.parametrize("event", [another_snapshot, another_leader, no_leader, the_end, a_broken_network])
 async def test_a_fetch_goes_on_through(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, event: Callable[[Fetching], Awaitable[None]]
 ) -> None:

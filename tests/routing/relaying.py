@@ -27,7 +27,7 @@ LOGIN, LIST, TIMELINE = "/csce438.SNSService/Login", "/csce438.SNSService/List",
 HOLD_SECONDS = 0.8
 
 
-async def until(condition: Callable[[], object], seconds: float = 5.0) -> None:
+async def until(condition: Callable[[], object], seconds: float = 60.0) -> None:
     """Looks often, with a deadline, at what other tasks do."""
     end = time.monotonic() + seconds
     while not condition():
@@ -61,6 +61,7 @@ class Master:
         self.deadlines: list[float | None] = []
         self.streams: list[Context] = []
         self.sent = 0
+        self.checks = 0  # health checks that were answered
         self.over = 0  # calls that hung, and streams, which are no more
         self.refusing: Callable[[Context], Coroutine[Any, Any, None]] | None = None
         self.loses_answers = False
@@ -91,6 +92,7 @@ class Master:
         async def unary(raw: bytes, context: Context) -> bytes:
             await self.running.wait()
             if method == "/grpc.health.v1.Health/Check":
+                self.checks += 1
                 return b""
             return await self._unary(method, raw, context)
 
@@ -127,8 +129,8 @@ class Master:
             await self.running.wait()
             if self.refusing is not None:
                 await self.refusing(context)
-            await context.send_initial_metadata(())
             self.streams.append(context)
+            await context.send_initial_metadata(())
             await self._talk(first, context)
         finally:
             self.over += 1
@@ -155,14 +157,14 @@ class Master:
 class Relayed:
     """`async with Relayed(3) as relayed`: a relay that knows so many masters; the first one leads."""
 
-    def __init__(self, masters: int = 2, policy: str = "available") -> None:
+    def __init__(self, masters: int = 2, policy: str = "available", hold_seconds: float = HOLD_SECONDS) -> None:
         self.state = State()
         self.masters = [Master(self.state) for _ in range(masters)]
         self.routing = servicer.Routing(servicer.Self("h1", (), policy, 0), 60.0, Random(1))
         self.crashes: list[BaseException] = []
         self.tasks = Tasks(self.crashes.append)
         sessions = itertools.count(101)
-        self.relay = Relay(self.routing, self.tasks, HOLD_SECONDS, lambda: next(sessions))
+        self.relay = Relay(self.routing, self.tasks, hold_seconds, lambda: next(sessions))
         self.server = Server(SMALL_WINDOWS)
 
     async def __aenter__(self) -> Self:
@@ -174,7 +176,7 @@ class Relayed:
         for master in self.masters:
             await master.start()
             self.say(master)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while not all(self.relay._masters.ready(m.address) for m in self.masters):
                 await self.relay._masters.changed(1.0)
         self.channel = open_channel(address, SMALL_WINDOWS)
@@ -197,7 +199,7 @@ class Relayed:
         state.leader = self.masters[0].address
         self.routing.heard(router_pb2.Message(text=master.address, state=state), state.rank)
 
-    async def call(self, method: str, raw: bytes, deadline_seconds: float | None = 10, **more: Any) -> bytes:
+    async def call(self, method: str, raw: bytes, deadline_seconds: float | None = 60, **more: Any) -> bytes:
         return await self.channel.unary_unary(method)(raw, timeout=deadline_seconds, **more)
 
     def stream(self, deadline_seconds: float | None = None) -> "grpc.aio.StreamStreamCall[bytes, bytes]":

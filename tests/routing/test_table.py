@@ -120,6 +120,35 @@ def test_an_obituary_takes_the_dead_off_and_late_words_of_it_do_not_bring_it_bac
     assert router.table.leader == ""
 
 
+def test_a_master_that_most_others_have_lost_is_off_until_they_have_it_again(router: Router) -> None:
+    router.hear(2, leader=1, term=5, lost_peers=(("h1", 1),))
+    assert router.table.leader == "a1", "one link may break"
+    router.hear(3, leader=1, term=5, lost_peers=(("h1", 1),))
+    assert router.connected == ["a2", "a3"]
+    assert list(router.table.dead()) == ["a1"]
+    assert router.table.leader == ""
+    router.hear(1, leader=1, term=5)
+    assert router.connected == ["a2", "a3"], "whatever it says itself"
+    router.hear(3, leader=1, term=5)
+    assert router.connected == ["a1", "a2", "a3"]
+    assert router.table.leader == "a1"
+
+
+def test_that_others_lost_an_earlier_life_means_nothing(router: Router) -> None:
+    router.hear(1, leader=1, term=5, stream=9, incarnation=2)
+    for host in (2, 3):
+        router.hear(host, leader=1, term=5, lost_peers=(("h1", 1),))
+    assert router.table.leader == "a1"
+
+
+def test_those_who_are_lost_themselves_have_no_word(router: Router) -> None:
+    """Two of four are cut off from the other two, and the router hears all."""
+    router.hear(4)
+    for host, lost in ((1, (2, 3, 4)), (2, (1,)), (3, (1,)), (4, (1,))):
+        router.hear(host, lost_peers=tuple((f"h{n}", 1) for n in lost))
+    assert router.connected == ["a2", "a3", "a4"]
+
+
 def test_an_obituary_of_an_earlier_life_or_of_a_stranger_means_nothing(router: Router) -> None:
     router.hear(1, leader=1, term=5, stream=9, incarnation=2)
     changes = router.changes

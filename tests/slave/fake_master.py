@@ -1,7 +1,7 @@
 """A master as its slave sees it: the lock, heartbeats, an incarnation that grows; how it behaves stands in a file.
 
-Usage: fake_master.py FOLDER. The file "behaviour" is read at each start: "serve", "ignore-term", "silent" or a
-number to exit with.
+Usage: fake_master.py FOLDER. The file "behaviour" is read at each start: "serve", "ignore-term", "silent",
+"busy" (its event loop soon stands still) or a number to exit with.
 """
 
 import os
@@ -21,19 +21,22 @@ if behaviour.isdecimal():
 import asyncio  # noqa: E402  # the rest is slow to import
 import signal  # noqa: E402
 
+from tinysns.master.heartbeats import Heartbeats  # noqa: E402
 from tinysns.master.lock import hold_lock  # noqa: E402
-from tinysns.master.reporting import SlaveLink  # noqa: E402
-from tinysns.wire.v1 import slave_pb2  # noqa: E402
 
 
 async def main() -> None:
     if behaviour == "ignore-term":
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    beat = slave_pb2.Heartbeat(pid=os.getpid(), incarnation=incarnation, serving=True)
     with hold_lock(folder / "master.lock"):
-        if behaviour == "silent":
-            await asyncio.Event().wait()
-        await SlaveLink(folder / "slave.sock", lambda: beat).run()
+        if behaviour != "silent":
+            heartbeats = Heartbeats(folder / "slave.sock")
+            heartbeats.say(incarnation, "")
+            heartbeats.start()
+        if behaviour == "busy":
+            await asyncio.sleep(0.5)
+            time.sleep(60)  # noqa: ASYNC251  # the event loop does not run: that is the test
+        await asyncio.Event().wait()
 
 
 asyncio.run(main())

@@ -6,7 +6,7 @@ import socket
 
 import pytest
 
-from tests.slave.support import Host, is_alive, until
+from tests.slave.support import SILENCE_SECONDS, Host, is_alive, until
 from tinysns.runtime import pidlock
 
 
@@ -47,7 +47,8 @@ async def test_adoption_again_and_again_keeps_the_same_master(host: Host) -> Non
 
 
 async def test_a_stopped_master_of_an_earlier_slave_is_replaced(host: Host) -> None:
-    host.write_config(silence_seconds=0.8, start_seconds=1.0)
+    start_seconds = max(SILENCE_SECONDS, 4 * await host.come_up_seconds())
+    host.write_config(silence_seconds=SILENCE_SECONDS, start_seconds=start_seconds)
     host.start_slave()
     first = await host.serving()
     os.kill(first.master_pid, signal.SIGSTOP)

@@ -19,7 +19,7 @@ from tinysns.slave.deputy import Deputy
 from tinysns.wire.v1 import router_pb2 as pb
 from tinysns.wire.v1 import router_pb2_grpc
 
-DEADLINE_SECONDS = 10.0
+DEADLINE_SECONDS = 60.0
 
 
 @pytest.fixture(autouse=True)

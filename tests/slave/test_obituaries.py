@@ -7,8 +7,10 @@ import signal
 import time
 from collections.abc import AsyncIterator
 
+from tests.slave.conftest import MakeHost
 from tests.slave.support import Host
 from tinysns.rpc.server import Server
+from tinysns.slave.obituaries import FRESH_SECONDS
 from tinysns.wire.v1 import slave_pb2, slave_pb2_grpc
 
 
@@ -25,13 +27,13 @@ class Listener(slave_pb2_grpc.ObituariesServicer):
             self.heard.put_nowait((time.monotonic(), obituary))
         return slave_pb2.AnnounceEnd()
 
-    async def next(self, *, within_seconds: float = 10.0) -> tuple[float, slave_pb2.Obituary]:
+    async def next(self, *, within_seconds: float = 60.0) -> tuple[float, slave_pb2.Obituary]:
         return await asyncio.wait_for(self.heard.get(), within_seconds)
 
 
 @contextlib.asynccontextmanager
 async def listening(address: str) -> AsyncIterator[Listener]:
-    """A master or a router, as far as slaves are concerned."""
+    """A router, as far as slaves are concerned."""
     listener, server = Listener(), Server()
     slave_pb2_grpc.add_ObituariesServicer_to_server(listener, server.grpc)
     await server.start([address], [])
@@ -41,58 +43,47 @@ async def listening(address: str) -> AsyncIterator[Listener]:
         await server.stop(0)
 
 
-async def test_masters_and_routers_hear_within_milliseconds_who_died(host: Host) -> None:
-    async with listening(host.peer) as master, listening(host.router) as router:
+async def test_routers_hear_who_died_long_before_the_next_master_is_started(make_host: MakeHost) -> None:
+    host = make_host(restart_delay_seconds=2.0)
+    async with listening(host.router) as router:
         host.start_slave()
-        for listener in (master, router):
-            _, greeting = await listener.next()
-            assert (greeting.name, greeting.node, greeting.incarnation) == ("h1", 1, 0)
+        _, greeting = await router.next()
+        assert (greeting.name, greeting.node, greeting.incarnation) == ("h1", 1, 0)
         first = await host.serving()
-        killed_at = time.monotonic()
         os.kill(first.master_pid, signal.SIGKILL)
-        for listener in (master, router):
-            heard_at, obituary = await listener.next()
-            assert obituary == slave_pb2.Obituary(name="h1", node=1, incarnation=first.master_incarnation)
-            assert heard_at - killed_at < 0.2, "a few milliseconds on a machine that has time"
+        heard_at, obituary = await router.next()
+        assert obituary == slave_pb2.Obituary(name="h1", node=1, incarnation=first.master_incarnation)
         await host.serving(besides=first.master_pid)
-        assert master.heard.empty(), "each death is told once"
-
-
-async def test_a_death_that_nothing_foretells_is_told_all_the_same(host: Host) -> None:
-    async with listening(host.peer) as master:
-        host.start_slave()
-        first = await host.serving()
-        host.kill_slave()
-        (host.folder / "master.mutex").unlink()
-        host.start_slave()
-        assert (await host.serving()).master_pid == first.master_pid
-        os.kill(first.master_pid, signal.SIGKILL)
-        while (obituary := (await master.next())[1]).incarnation == 0:
-            pass
-        assert obituary.incarnation == first.master_incarnation
-        assert "will be noticed some ms later" in host.log.read_text()
+        assert heard_at < host.starts()[1].at
+        assert router.heard.empty(), "each death is told once"
 
 
 async def test_an_orderly_stop_is_told_too(host: Host) -> None:
-    async with listening(host.peer) as master:
+    async with listening(host.router) as router:
         slave = host.start_slave()
-        await master.next()
+        await router.next()
         first = await host.serving()
         slave.send_signal(signal.SIGTERM)
-        _, obituary = await master.next()
+        _, obituary = await router.next()
         assert obituary.incarnation == first.master_incarnation
 
 
 async def test_a_peer_that_comes_back_in_time_still_hears_it(host: Host) -> None:
-    async with listening(host.peer) as master:
+    async with listening(host.router) as router:
         host.start_slave()
-        await master.next()
-        first = await host.serving()
-    os.kill(first.master_pid, signal.SIGKILL)
-    async with listening(host.peer) as master:
-        _, greeting = await master.next()
-        _, obituary = await master.next()
-        assert (greeting.incarnation, obituary.incarnation) == (0, first.master_incarnation)
+        await router.next()
+        killed = await host.serving()
+    in_time = False
+    while not in_time:  # a busy machine may need several tries to be
+        os.kill(killed.master_pid, signal.SIGKILL)
+        killed_at = time.monotonic()
+        async with listening(host.router) as router:
+            greeted_at, greeting = await router.next()
+            assert greeting.incarnation == 0
+            if in_time := greeted_at - killed_at < FRESH_SECONDS / 2:
+                _, obituary = await router.next()
+                assert obituary.incarnation == killed.master_incarnation
+            killed = await host.serving(besides=killed.master_pid)
 
 
 async def test_old_news_is_not_told(host: Host) -> None:
@@ -100,11 +91,11 @@ async def test_old_news_is_not_told(host: Host) -> None:
     first = await host.serving()
     os.kill(first.master_pid, signal.SIGKILL)
     await host.serving(besides=first.master_pid)
-    await asyncio.sleep(1.1)  # news older than this is old: that is the test
-    async with listening(host.peer) as master:
-        _, greeting = await master.next()
+    await asyncio.sleep(1.1 * FRESH_SECONDS)  # news older than this is old: that is the test
+    async with listening(host.router) as router:
+        _, greeting = await router.next()
         assert greeting.incarnation == 0
         second = await host.serving()
         os.kill(second.master_pid, signal.SIGKILL)
-        _, obituary = await master.next()
+        _, obituary = await router.next()
         assert obituary.incarnation == second.master_incarnation

@@ -31,9 +31,11 @@ async def test_a_master_that_does_not_listen_is_killed_in_the_end(make_host: Mak
 async def test_a_stop_while_the_next_start_waits_ends_at_once(host: Host) -> None:
     host.behave("2")
     slave = host.start_slave()
-    await host.until("backing off", lambda s: s.state == "backing-off")
+    await host.until("waiting long", lambda s: s.state == "backing-off" and s.next_start_in_seconds > 3)
+    starts = len(host.starts())
     host.kill_slave(signal.SIGTERM)
     assert slave.returncode == 0
+    assert len(host.starts()) == starts
 
 
 async def test_a_stop_whose_slave_was_killed_still_ends_the_master(host: Host) -> None:

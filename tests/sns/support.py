@@ -14,13 +14,13 @@ from typing import Self
 
 import grpc
 
+from tests.storage.making import entry
 from tinysns.domain.writes import Answer, Command
 from tinysns.replication.interface import Listener, NotServing
 from tinysns.runtime.tasks import Tasks
 from tinysns.sns.fanout import Hub
 from tinysns.sns.services import add_services
 from tinysns.sns.texts import SPRING2019, Dialect
-from tinysns.storage.entries import encode_command, stamp
 from tinysns.storage.reader import Reader
 from tinysns.storage.state import StateMachine
 from tinysns.wire.csce438 import sns_pb2 as course_pb2
@@ -32,7 +32,7 @@ CLUSTER_ID = "test"
 START_NS = 1_700_000_000_000_000_000
 
 
-async def until(condition: Callable[[], object], what: str, seconds: float = 10.0) -> None:
+async def until(condition: Callable[[], object], what: str, seconds: float = 60.0) -> None:
     """There is no event to wait for in the middle of somebody else's work: look often, with a deadline."""
     end = time.monotonic() + seconds
     while not condition():
@@ -45,7 +45,7 @@ class Log:
 
     def __init__(self, rng: random.Random) -> None:
         self._rng = rng
-        self._waiting: list[bytes] = []
+        self._waiting: list[Command] = []
         self._scheduled = False
         self.entries: list[bytes] = []
         self.members: list[LocalSubmitter] = []
@@ -54,7 +54,7 @@ class Log:
     def last_index(self) -> int:
         return len(self.entries)
 
-    def append(self, command: bytes) -> None:
+    def append(self, command: Command) -> None:
         self._waiting.append(command)
         if not self._scheduled:
             self._scheduled = True
@@ -65,7 +65,8 @@ class Log:
         while self._waiting:
             size = self._rng.randint(1, 8)
             pieces, self._waiting = self._waiting[:size], self._waiting[size:]
-            self.entries.append(b"".join((*pieces, stamp(START_NS + 1000 * len(self.entries)))))
+            time_unix_ns = START_NS + 1000 * len(self.entries)
+            self.entries.append(entry(len(self.entries) + 1, *pieces, time_unix_ns=time_unix_ns)[1])
         for member in self.members:
             member.wake()
 
@@ -87,14 +88,14 @@ class LocalSubmitter:
         self.applying = asyncio.Lock()
         log.members.append(self)
 
-    async def submit(self, command: Command) -> Answer:
+    def submit(self, command: Command) -> asyncio.Future[Answer]:
         self._refuse()
         waiter = asyncio.get_running_loop().create_future()
         name = (command.session, command.number)
         if name not in self._waiters:
-            self._log.append(encode_command(command))
+            self._log.append(command)
         self._waiters.setdefault(name, []).append(waiter)
-        return await waiter
+        return waiter
 
     async def read_barrier(self) -> None:
         self._refuse()
@@ -198,7 +199,6 @@ class Member:
             self.submitter,
             self.reader,
             self.hub,
-            self.tasks,
             lambda: self.rng.getrandbits(64) | 1,
             hold_seconds=hold_seconds,
             dialect=dialect,
@@ -227,19 +227,19 @@ class Member:
 
     async def login(self, *users: str) -> None:
         for user in users:
-            await self.course.Login(course_pb2.Request(username=user), timeout=10)
+            await self.course.Login(course_pb2.Request(username=user), timeout=60)
 
     async def follow(self, user: str, *targets: str) -> None:
         for target in targets:
-            await self.course.Follow(course_pb2.Request(username=user, arguments=[target]), timeout=10)
+            await self.course.Follow(course_pb2.Request(username=user, arguments=[target]), timeout=60)
 
     async def unfollow(self, user: str, *targets: str) -> None:
         for target in targets:
-            await self.course.UnFollow(course_pb2.Request(username=user, arguments=[target]), timeout=10)
+            await self.course.UnFollow(course_pb2.Request(username=user, arguments=[target]), timeout=60)
 
     async def post(self, user: str, *texts: str) -> None:
         """Returns when all are stored."""
-        call = self.course.Timeline(timeout=10)
+        call = self.course.Timeline(timeout=60)
         await call.write(course_pb2.Message(username=user, msg="Set Stream"))
         for text in texts:
             await call.write(course_pb2.Message(username=user, msg=text))
@@ -250,7 +250,7 @@ class Member:
 
 @contextlib.asynccontextmanager
 async def members(
-    folder: Path, count: int = 1, seed: int = 0, hold_seconds: float = 10.0, dialect: Dialect = SPRING2019
+    folder: Path, count: int = 1, seed: int = 0, hold_seconds: float = 60.0, dialect: Dialect = SPRING2019
 ) -> AsyncIterator[list[Member]]:
     """Running members with one log."""
     log = Log(random.Random(seed))
@@ -271,7 +271,7 @@ class CourseTimeline:
 
     _message: type[course_pb2.Message | messenger_pb2.Message] = course_pb2.Message
 
-    def __init__(self, member: Member, user: str, timeout: float | None = 30) -> None:
+    def __init__(self, member: Member, user: str, timeout: float | None = 60) -> None:
         self.user = user
         self.call = self._open(member)(timeout=timeout)
 
@@ -287,7 +287,7 @@ class CourseTimeline:
         await self.call.write(self._message(username=self.user if user is None else user, msg=text))
 
     async def read(self, count: int) -> list[str]:
-        return [(await asyncio.wait_for(self.call.read(), 10)).msg for _ in range(count)]
+        return [(await asyncio.wait_for(self.call.read(), 60)).msg for _ in range(count)]
 
     def _open(self, member: Member) -> grpc.aio.StreamStreamMultiCallable:
         return member.course.Timeline
@@ -324,14 +324,14 @@ class NativeTimeline:
     async def read(self, count: int) -> list[str]:
         """Waits until so many posts are there in all; returns their texts."""
         while len(self.posts) < count:
-            message = await asyncio.wait_for(self.call.read(), 10)
+            message = await asyncio.wait_for(self.call.read(), 60)
             assert message is not grpc.aio.EOF
             self.posts += message.posts
         return [post.text for post in self.posts]
 
     async def rest(self) -> list[str]:
         """Waits for the end of the stream; returns all texts."""
-        while (message := await asyncio.wait_for(self.call.read(), 10)) is not grpc.aio.EOF:
+        while (message := await asyncio.wait_for(self.call.read(), 60)) is not grpc.aio.EOF:
             self.posts += message.posts
         return [post.text for post in self.posts]
 
@@ -361,7 +361,7 @@ class Writer:
     async def answers(self, count: int) -> list[sns_pb2.Answer]:
         found: list[sns_pb2.Answer] = []
         while len(found) < count:
-            message = await asyncio.wait_for(self.call.read(), 10)
+            message = await asyncio.wait_for(self.call.read(), 60)
             assert message is not grpc.aio.EOF
             found += message.answers
         assert len(found) == count
@@ -370,17 +370,17 @@ class Writer:
     async def end(self) -> None:
         """Ends the stream in order."""
         await self.call.done_writing()
-        assert await asyncio.wait_for(self.call.read(), 10) is grpc.aio.EOF
+        assert await asyncio.wait_for(self.call.read(), 60) is grpc.aio.EOF
 
 
 async def failure(call: "grpc.aio.Call") -> grpc.aio.AioRpcError:
     """The error with which a call ends."""
     try:
         if hasattr(call, "read"):
-            while await asyncio.wait_for(call.read(), 10) is not grpc.aio.EOF:
+            while await asyncio.wait_for(call.read(), 60) is not grpc.aio.EOF:
                 pass
         else:
-            await asyncio.wait_for(call, 10)
+            await asyncio.wait_for(call, 60)
     except grpc.aio.AioRpcError as e:
         return e
     raise AssertionError("the call did not fail")

@@ -13,14 +13,15 @@ from tinysns.sns import fanout
 from tinysns.wire.csce438.sns_pb2 import Request
 from tinysns.wire.hw2 import messenger_pb2
 
-HOLD_SECONDS = 0.2
+HOLD_SECONDS = 0.2  # where nothing can be answered
+PATIENT_HOLD_SECONDS = 1.0  # where something must be answered within it
 
 
 @pytest.mark.parametrize("name", ["x", "x" * 64, "Ab_c-9.z", "-", "..."])
 async def test_names_that_may_be(master: Member, name: str) -> None:
-    assert (await master.course.Login(Request(username=name), timeout=10)).msg == "Login Successful!"
+    assert (await master.course.Login(Request(username=name), timeout=60)).msg == "Login Successful!"
     assert (
-        await master.messenger.Login(messenger_pb2.Request(username=name), timeout=10)
+        await master.messenger.Login(messenger_pb2.Request(username=name), timeout=60)
     ).msg == f"Welcome Back {name}"
 
 
@@ -40,7 +41,7 @@ async def test_the_longest_text_and_one_character_more(master: Member, text: str
 async def test_a_text_that_is_not_utf8_ends_the_stream_and_what_came_before_is_stored(master: Member) -> None:
     await master.login("ann", "reader")
     await master.follow("reader", "ann")
-    call = master.channel.stream_stream("/csce438.SNSService/Timeline")(timeout=10)
+    call = master.channel.stream_stream("/csce438.SNSService/Timeline")(timeout=60)
     for text in (b"Set Stream", b"good\n", b"\xff\xfe\n"):
         await call.write(b"\x0a\x03ann\x12" + bytes([len(text)]) + text)
     error = await failure(call)
@@ -87,7 +88,7 @@ async def test_a_call_without_a_deadline_waits_for_a_leader_so_long_and_no_longe
 
 
 async def test_a_timeline_without_a_deadline_opens_or_says_that_it_cannot(tmp_path: Path) -> None:
-    async with members(tmp_path, hold_seconds=HOLD_SECONDS) as (master,):
+    async with members(tmp_path, hold_seconds=PATIENT_HOLD_SECONDS) as (master,):
         await master.login("ann", "bob")
         await master.follow("bob", "ann")
         master.submitter.stop_applying()
@@ -97,13 +98,13 @@ async def test_a_timeline_without_a_deadline_opens_or_says_that_it_cannot(tmp_pa
         assert (error.code(), "no leader" in error.details()) == (grpc.StatusCode.UNAVAILABLE, True)
         master.submitter.go_on()
         async with CourseTimeline(master, "bob", timeout=None) as reader:
-            await asyncio.sleep(2 * HOLD_SECONDS)  # to be open is not to wait: nothing ends it
+            await asyncio.sleep(1.2 * PATIENT_HOLD_SECONDS)  # to be open is not to wait: nothing ends it
             await master.post("ann", "live\n")
             assert await reader.read(1) == ["live\n"]
 
 
 async def test_a_post_for_which_there_is_no_leader_ends_the_stream_and_is_stored_once_there_is(tmp_path: Path) -> None:
-    async with members(tmp_path, hold_seconds=HOLD_SECONDS) as (master,):
+    async with members(tmp_path, hold_seconds=PATIENT_HOLD_SECONDS) as (master,):
         await master.login("ann", "bob")
         await master.follow("bob", "ann")
         async with CourseTimeline(master, "ann", timeout=None) as ann:

@@ -27,7 +27,7 @@ async def test_a_post_carries_author_time_and_its_text_as_it_came(master: Member
     await master.follow("reader", "author")
     async with CourseTimeline(master, "reader") as reader:
         await master.post("author", "ä\0\r\n")
-        got = await asyncio.wait_for(reader.call.read(), 10)
+        got = await asyncio.wait_for(reader.call.read(), 60)
     assert (got.username, got.msg) == ("author", "ä\0\r\n")
     assert got.timestamp.ToNanoseconds() >= START_NS
 
@@ -77,7 +77,7 @@ async def test_follow_and_unfollow_count_for_an_open_stream(master: Member) -> N
 @pytest.mark.parametrize("text", ["Set Stream\n", "", "hello\n"])
 async def test_wrong_first_message(master: Member, text: str) -> None:
     await master.login("ann")
-    call = master.course.Timeline(timeout=10)
+    call = master.course.Timeline(timeout=60)
     await call.write(Message(username="ann", msg=text))
     error = await failure(call)
     assert error.code() is grpc.StatusCode.INVALID_ARGUMENT
@@ -85,13 +85,13 @@ async def test_wrong_first_message(master: Member, text: str) -> None:
 
 
 async def test_no_first_message(master: Member) -> None:
-    call = master.course.Timeline(timeout=10)
+    call = master.course.Timeline(timeout=60)
     await call.done_writing()
     assert (await failure(call)).code() is grpc.StatusCode.INVALID_ARGUMENT
 
 
 async def test_unknown_user(master: Member) -> None:
-    call = master.course.Timeline(timeout=10)
+    call = master.course.Timeline(timeout=60)
     await call.write(Message(username="nobody", msg="Set Stream"))
     error = await failure(call)
     assert error.code() is grpc.StatusCode.NOT_FOUND

@@ -9,13 +9,13 @@ import pytest
 import pytest_asyncio
 
 from tests.sns.support import CLUSTER_ID, until
+from tests.storage.making import entry
 from tinysns.domain.writes import Command, Effect, Follow, Login, Post, Unfollow, Write
 from tinysns.sns import fanout
 from tinysns.sns.counters import Counters
 from tinysns.sns.fanout import Hub
 from tinysns.sns.reads import Reads
 from tinysns.sns.timelines import Timeline, Timelines
-from tinysns.storage.entries import encode_command, stamp
 from tinysns.storage.reader import Page, Reader
 from tinysns.storage.state import StateMachine
 
@@ -78,7 +78,7 @@ class World:
 
     def apply_command(self, command: Command) -> None:
         index = self.state.applied_index + 1
-        self.unheard += self.state.apply([(index, encode_command(command) + stamp(index))], index)
+        self.unheard += self.state.apply([entry(index, command, time_unix_ns=index)], index)
 
     def hear(self) -> None:
         unheard, self.unheard = self.unheard, []

@@ -33,7 +33,7 @@ async def test_a_line_comes_back_as_it_was_said(master: Member, text: str) -> No
     await three(master)
     async with Chat(master, "old") as old, Chat(master, "reader") as reader:
         await old.say(text)
-        got = await asyncio.wait_for(reader.call.read(), 10)
+        got = await asyncio.wait_for(reader.call.read(), 60)
     assert (got.username, got.msg) == ("old", text)
     assert got.timestamp.ToNanoseconds() >= START_NS
     async with Chat(master, "reader") as later:

@@ -248,7 +248,7 @@ async def test_silence_brings_heartbeats(master: Member) -> None:
     await readers(master)
     async with NativeTimeline(master, "reader", heartbeat_ms=10) as timeline:
         for _ in range(3):
-            message = await asyncio.wait_for(timeline.call.read(), 10)
+            message = await asyncio.wait_for(timeline.call.read(), 60)
             assert list(message.posts) == []
         await master.post("ann", "x")
         assert await timeline.read(1) == ["x"]
@@ -273,7 +273,7 @@ async def test_large_history_comes_in_messages_of_bounded_size(master: Member) -
 
 async def test_an_unknown_user_is_not_found(master: Member) -> None:
     await readers(master)
-    unknown = await failure(master.sns.Timeline(sns_pb2.TimelineRequest(user="nobody"), timeout=10))
+    unknown = await failure(master.sns.Timeline(sns_pb2.TimelineRequest(user="nobody"), timeout=60))
     assert (unknown.code(), "nobody" in unknown.details()) == (grpc.StatusCode.NOT_FOUND, True)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import grpc
 import pytest
 
-from tests.sns.support import Member, NativeTimeline, Writer, failure, members
+from tests.sns.support import Member, NativeTimeline, Writer, failure, members, until
 from tinysns.domain.writes import SESSION_WINDOW
 from tinysns.rpc.errors import info
 from tinysns.wire.v1 import sns_pb2
@@ -104,10 +104,10 @@ async def test_no_more_than_the_window_is_in_flight(master: Member) -> None:
     submitted = 0
     submit = master.submitter.submit
 
-    async def counting(command):
+    def counting(command):
         nonlocal submitted
         submitted += 1
-        return await submit(command)
+        return submit(command)
 
     master.submitter.submit = counting
     master.submitter.stop_applying()
@@ -118,7 +118,8 @@ async def test_no_more_than_the_window_is_in_flight(master: Member) -> None:
             await writer.post("ann", ["x"])
 
     sending = asyncio.create_task(send())
-    await asyncio.wait((sending,), timeout=0.3)
+    await until(lambda: submitted >= SESSION_WINDOW, "the window is full")
+    await asyncio.wait((sending,), timeout=0.1)
     assert submitted == SESSION_WINDOW
     master.submitter.go_on()
     answers = await writer.answers(3 * SESSION_WINDOW)
@@ -130,7 +131,7 @@ async def test_no_more_than_the_window_is_in_flight(master: Member) -> None:
 
 async def test_a_broken_message_ends_the_stream_after_the_answers_before_it(master: Member) -> None:
     call = master.channel.stream_stream("/tinysns.v1.Sns/Write", response_deserializer=sns_pb2.Answers.FromString)(
-        timeout=10
+        timeout=60
     )
     await call.write(Command(session=7, number=1, login=Login(user="ann")).SerializeToString())
     await call.write(b"\xff\xff")
@@ -184,12 +185,12 @@ async def test_list(master: Member) -> None:
     await master.follow("ann", "bob", "cem")
     await master.follow("bob", "ann")
     before = master.counters.local_reads
-    reply = await master.sns.List(sns_pb2.ListRequest(user="ann"), timeout=10)
+    reply = await master.sns.List(sns_pb2.ListRequest(user="ann"), timeout=60)
     assert list(reply.users) == ["ann", "bob", "cem"]
     assert list(reply.followers) == ["ann", "bob"]
     assert list(reply.following) == ["bob", "cem"]
     assert master.counters.local_reads == before + 1
-    error = await failure(master.sns.List(sns_pb2.ListRequest(user="nobody"), timeout=10))
+    error = await failure(master.sns.List(sns_pb2.ListRequest(user="nobody"), timeout=60))
     assert error.code() is grpc.StatusCode.NOT_FOUND
 
 
@@ -197,7 +198,7 @@ async def test_list_on_a_member_that_lags_waits_for_what_was_answered_elsewhere(
     async with members(tmp_path, 2) as (one, two):
         two.submitter.stop_applying()
         await one.login("ann")
-        listing = asyncio.ensure_future(two.sns.List(sns_pb2.ListRequest(user="ann"), timeout=10))
+        listing = asyncio.ensure_future(two.sns.List(sns_pb2.ListRequest(user="ann"), timeout=60))
         await asyncio.sleep(0.02)
         two.submitter.go_on()
         assert list((await listing).users) == ["ann"]

@@ -5,9 +5,10 @@ from pathlib import Path
 
 from tinysns.domain.writes import Answer, Command, Follow, Login, Outcome, Post, Unfollow, Write
 from tinysns.storage.copies import Staged
-from tinysns.storage.entries import encode_command, stamp
+from tinysns.storage.entries import encode_command
 from tinysns.storage.reader import Reader
 from tinysns.storage.state import StateMachine
+from tinysns.wire.v1 import log_pb2
 
 CLUSTER = "4e9d"
 
@@ -15,7 +16,9 @@ Entry = tuple[int, bytes]
 
 
 def entry(index: int, *commands: Command, time_unix_ns: int = 7) -> Entry:
-    return index, b"".join(map(encode_command, commands)) + stamp(time_unix_ns)
+    """As the native member makes it."""
+    items = [log_pb2.Item(origin=1, ticket=n, command=encode_command(c)) for n, c in enumerate(commands, 1)]
+    return index, log_pb2.Entry(time_unix_ns=time_unix_ns, items=items).SerializeToString()
 
 
 def post(session: int, number: int, author: str, *texts: str) -> Command:

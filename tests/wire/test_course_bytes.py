@@ -137,11 +137,11 @@ async def test_a_conversation_in_bytes(
     master: Member, service: str, follow: str, unfollow: str, timeline: str, lists_of_bob: str, line: str
 ) -> None:
     async def call(method: str, request: str) -> str:
-        answer = await master.channel.unary_unary(f"/{service}/{method}")(bytes.fromhex(request), timeout=10)
+        answer = await master.channel.unary_unary(f"/{service}/{method}")(bytes.fromhex(request), timeout=60)
         return answer.hex(" ")
 
     async def open_timeline(user: str) -> grpc.aio.StreamStreamCall:
-        stream = master.channel.stream_stream(f"/{service}/{timeline}")(timeout=10)
+        stream = master.channel.stream_stream(f"/{service}/{timeline}")(timeout=60)
         await stream.write(bytes.fromhex(f"{user} {SET_STREAM_TEXT}"))
         await stream.initial_metadata()
         return stream
@@ -152,7 +152,7 @@ async def test_a_conversation_in_bytes(
     assert await call("List", BOB) == lists_of_bob
     bob, ann = await open_timeline(BOB), await open_timeline(ANN)
     await ann.write(bytes.fromhex(f"{ANN} {line}"))
-    post = (await asyncio.wait_for(bob.read(), 10)).hex(" ")
+    post = (await asyncio.wait_for(bob.read(), 60)).hex(" ")
     # The time differs, but for its seconds; its length depends on how many nanoseconds there are.
     assert re.fullmatch(f"{ANN} {line} 1a 0[6-9a-c] 08 80 e2 cf aa 06( 10( [0-9a-f]{{2}}){{1,5}})?", post)
     assert await call(unfollow, BOB_TO_ANN) == TEXTS[f"{unfollow} Successful"]
@@ -162,5 +162,5 @@ async def test_a_conversation_in_bytes(
 
 async def test_follower_info_in_bytes(master: Member) -> None:
     await master.login("ann")
-    answer = await master.channel.unary_unary("/csce438.SNSService/GetFollowerInfo")(b"", timeout=10)
+    answer = await master.channel.unary_unary("/csce438.SNSService/GetFollowerInfo")(b"", timeout=60)
     assert answer.hex(" ") == bytes.fromhex(FOLLOWER_INFO).hex(" ")

@@ -92,6 +92,11 @@ impl Failover {
         }
     }
 
+    /// The term of another candidate is known here, perhaps with this member's vote for it.
+    pub fn another_campaigns(&mut self, now: Duration) {
+        self.succession.put_off(now);
+    }
+
     /// What happened before says nothing about how patient to be from now on.
     pub fn forgive(&mut self) {
         self.elections = 0;

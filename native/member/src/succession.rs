@@ -150,6 +150,14 @@ impl Succession {
         Verdict::Campaign
     }
 
+    /// Another survivor asks for votes: its election has a few fsyncs before it, and the next try is for the case that it
+    /// comes to nothing.
+    pub fn put_off(&mut self, now: Duration) {
+        if let Some(Loss { next_at: Some(at), delay, .. }) = &mut self.loss {
+            *at = (*at).max(now + *delay);
+        }
+    }
+
     /// When `pass_time` wants to be called.
     pub fn deadline(&self) -> Option<Duration> {
         self.loss.as_ref().and_then(|loss| loss.next_at)
@@ -236,6 +244,16 @@ mod tests {
         two.heard(3, &said((7, 10)), NOW, &Timing::default());
         two.heard(4, &said((7, 10)), NOW, &Timing::default());
         assert_eq!(two.decide([3, 4].into_iter(), NOW), Verdict::CampaignNow);
+    }
+
+    #[test]
+    fn an_election_that_is_under_way_puts_the_next_try_off() {
+        let mut third = survivor(3, (7, 11));
+        let first = third.deadline().expect("it will try");
+        third.put_off(first - NOW);
+        assert_eq!(third.deadline(), Some(2 * first - NOW));
+        third.put_off(Duration::ZERO);
+        assert_eq!(third.deadline(), Some(2 * first - NOW), "never earlier");
     }
 
     #[test]

@@ -157,6 +157,9 @@ impl Member {
         let store = self.raft.mut_store();
         store.append(&write.entries);
         if let Some(hard) = &write.hard {
+            if hard.term > store.hard().term && hard.vote != self.me {
+                self.failover.another_campaigns(self.now.monotonic);
+            }
             store.set_hard(hard.clone());
         }
         for message in ready.take_messages() {

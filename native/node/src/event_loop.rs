@@ -27,7 +27,7 @@ use crate::inbox::Inbox;
 use crate::lifeline::lifelines::Lifelines;
 use crate::link::greeting::Peer;
 use crate::link::links::Links;
-use crate::outbox::{Health, Made, Outbox, Output};
+use crate::outbox::{DiskState, Health, Made, Outbox, Output};
 use crate::published::Published;
 use crate::turn::Turn;
 use crate::wake::{WakePolicy, Watchdog};
@@ -124,11 +124,8 @@ impl Running {
                 WAKER => {}
                 LISTENER => links.accept(&mut self.turn),
                 Token(token) if Lifelines::owns(token) => {
-                    if let Some(Peer { node, incarnation }) = lifelines.ready(token, links.identity()) {
-                        // of exactly the life that the link belongs to: the process there is gone
-                        if links.linked().any(|peer| peer == Peer { node, incarnation }) {
-                            links.lose(node, &mut self.turn);
-                        }
+                    if let Some(peer) = lifelines.ready(token, links.identity()) {
+                        links.ended(peer, &mut self.turn);
                     }
                 }
                 Token(token) => links.ready(token, closed, &mut self.turn),
@@ -160,7 +157,10 @@ impl Running {
         if let Some(health) = disk.look(now, awake) {
             self.turn.events.push(Event::Disk(health.disk.for_member()));
             self.turn.made.push(Made::Output(Output::Health(health)));
-            self.turn.journal.warn(describe(&health));
+            match health.disk {
+                DiskState::Good => self.turn.journal.note(describe(&health)),
+                _ => self.turn.journal.warn(describe(&health)),
+            }
         }
         if let Some(waited) = watchdog.look(self.woken, outbox.polls(), awake) {
             self.turn.events.push(Event::Transfer);
@@ -192,7 +192,7 @@ impl Running {
             self.turn.made.push(Made::ForgetCommitted);
         }
         self.this.disk.handed_over(write.order, self.turn.awake);
-        self.job(Job::Write(write));
+        self.job(Job::Write(Box::new(write)));
     }
 
     fn job(&self, job: Job) {
@@ -213,7 +213,6 @@ impl Running {
 }
 
 fn describe(health: &Health) -> String {
-    use crate::outbox::DiskState;
     let free = health.free_bytes >> 20;
     match health.disk {
         DiskState::Good => format!("the data disk is good again ({free} MiB free)"),

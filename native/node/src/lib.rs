@@ -28,7 +28,7 @@ mod wake;
 pub use disk::log::FSYNC;
 pub use disk::space::Space;
 pub use inbox::Overloaded;
-pub use node::{found, Counters, Node};
+pub use node::{found, Counters, Node, COMMAND_BYTES};
 pub use outbox::{DiskState, Health, Output};
 pub use settings::{timing, Settings, StartError};
 pub use tinysns_member::{Change, Limits, NodeId, Role, Status, Ticket, Timing, View};

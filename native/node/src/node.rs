@@ -25,7 +25,8 @@ use crate::inbox::{Inbox, Overloaded};
 use crate::lifeline::holder;
 use crate::lifeline::lifelines::Lifelines;
 use crate::link::greeting::Identity;
-use crate::link::links::{self, Links};
+use crate::link::links::Links;
+use crate::link::listen;
 use crate::outbox::{Made, Outbox, Output};
 use crate::published::Published;
 use crate::settings::{Settings, StartError};
@@ -40,6 +41,9 @@ pub fn found(path: &Path, voters: &[NodeId]) -> Result<(), StartError> {
 }
 
 const FOUNDING_FILE_MB: u64 = 16;
+
+/// Of one command. A raft message has up to 1 MiB of entries and then one more, and must fit into a frame of a link.
+pub const COMMAND_BYTES: usize = 1 << 20;
 
 /// See the module.
 pub struct Node {
@@ -69,10 +73,11 @@ impl Node {
     /// Opens the log, compares it with the state, and starts the threads.
     pub fn start(settings: Settings) -> Result<Node, StartError> {
         settings.validate().map_err(StartError::Invalid)?;
+        let _signals = Signals::block(); // those of the process are Python's: no thread that starts here takes one
         let log = Arc::new(Log::open(&settings.path, settings.file_mb, settings.keep_mb)?);
         let member = open_member(&settings, &log)?;
         let poll = Poll::new().map_err(no_resources)?;
-        let listener = links::listen(settings.listen, poll.registry(), LISTENER).map_err(|error| {
+        let listener = listen(settings.listen, poll.registry(), LISTENER).map_err(|error| {
             StartError::CannotListen(format!("cannot listen for members on {}: {error}", settings.listen))
         })?;
         let space = Space::of(&settings.path).map_err(no_resources)?;
@@ -111,7 +116,6 @@ impl Node {
             inbox: inbox.clone(),
             space: space.clone(),
         };
-        let _signals = Signals::block(); // those of the process are Python's: no thread of ours takes one
         let notes = outbox.clone();
         let threads = vec![
             threads::spawn("tinysns-log", move || log_thread.run()).map_err(no_resources)?,
@@ -133,8 +137,9 @@ impl Node {
     }
 
     /// Puts these into the log through whoever leads, now or later: all, in this order and behind all earlier ones of
-    /// this node, or none.
+    /// this node, or none. None of them has more than `COMMAND_BYTES`.
     pub fn propose(&self, commands: Vec<Bytes>) -> Result<(), Overloaded> {
+        assert!(commands.iter().all(|command| command.len() <= COMMAND_BYTES), "it would fit into no frame");
         self.inbox.propose(commands)
     }
 

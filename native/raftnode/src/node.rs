@@ -8,7 +8,7 @@ use pyo3::exceptions::{PyOSError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyList, PyMapping};
-use tinysns_node::{timing, Change, Limits, Settings, StartError};
+use tinysns_node::{timing, Change, Limits, Settings, StartError, COMMAND_BYTES};
 
 use crate::events::to_python;
 use crate::{CannotListen, InUse, Overloaded, Unusable};
@@ -101,6 +101,10 @@ impl Node {
     }
 
     fn propose(&self, commands: Vec<PyBackedBytes>) -> PyResult<()> {
+        if let Some(long) = commands.iter().find(|command| command.len() > COMMAND_BYTES) {
+            let (long, most) = (long.len(), COMMAND_BYTES);
+            return Err(PyValueError::new_err(format!("a command of {long} bytes; {most} are the most")));
+        }
         // copied: the threads that drop them must not need the GIL for it
         let commands = commands.iter().map(|command| Bytes::copy_from_slice(command)).collect();
         self.node.propose(commands).map_err(|refused| {

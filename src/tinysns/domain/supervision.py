@@ -7,7 +7,8 @@ whatever order:
   after SIGKILL (disk wait) is not replaced until it has gone.
 - A master that had served, or at least lived, for SETTLED_SECONDS is started again at once when it ends, by whatever
   hand; only the configured restart delay holds it back. One that ends sooner is in a crash loop and backs off.
-- Silence kills, but never because it was the slave itself that slept.
+- Silence kills, but never because it was the slave itself that slept. A master that is only busy is not silent: its
+  heartbeats come from a thread of their own, and say for how long its event loop has not run.
 - After `StopRequested` nothing is started, and the watch ends: `Finish` comes once the master has gone, or is stuck.
 
              Start              Spawned, Adopted         Heartbeat(serving)
@@ -35,6 +36,7 @@ class Rules:
 
     restart_delay_seconds: float = 0.0
     silence_seconds: float = 3.0
+    stuck_seconds: float = 30.0
     start_seconds: float = 60.0
     stop_seconds: float = 8.0
 
@@ -94,14 +96,7 @@ class Heartbeat:
     pid: int
     incarnation: int  # 0: it does not know yet
     serving: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Dying:
-    """The kernel takes it down; Exited follows."""
-
-    at: float
-    pid: int
+    stuck_seconds: float = 0.0  # for how long its event loop has not run
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +111,7 @@ class StopRequested:
     at: float
 
 
-Event = Tick | Spawned | Adopted | StartFailed | Heartbeat | Dying | Exited | StopRequested
+Event = Tick | Spawned | Adopted | StartFailed | Heartbeat | Exited | StopRequested
 
 # -- actions -----------------------------------------------------------------------------------------------------------
 
@@ -142,7 +137,7 @@ class Kill:
 
 @dataclass(frozen=True, slots=True)
 class Announce:
-    """The master of this incarnation is dead. Once for each."""
+    """The master of this incarnation is dead."""
 
     incarnation: int
 
@@ -197,10 +192,10 @@ class Watch:
     phase: Phase = Phase.WAITING
     pid: int = 0  # 0: none lives
     incarnation: int = 0
-    announced: bool = False  # that it is dead
     adopted: bool = False
     started_at: float = 0.0
     served_since: float | None = None
+    stuck: bool = False  # its event loop has not run for a while, as it says
     heartbeat_by: float = 0.0  # it is silent if none came until then
     killed_at: float = 0.0
     next_start_at: float = 0.0
@@ -255,8 +250,6 @@ def _dispatch(rules: Rules, watch: Watch, event: Event) -> Outcome:
             return _start_failed(rules, watch, event)
         case Heartbeat():
             return _heartbeat(rules, watch, event)
-        case Dying():
-            return _announce(watch) if event.pid == watch.pid else (watch, ())
         case Exited():
             return _exited(rules, watch, event)
         case StopRequested():
@@ -305,10 +298,10 @@ def _has_process(rules: Rules, watch: Watch, event: Spawned | Adopted) -> Outcom
         phase=Phase.NEW,
         pid=event.pid,
         incarnation=0,
-        announced=False,
         adopted=adopted,
         started_at=event.at - age_seconds,
         served_since=None,
+        stuck=False,
         heartbeat_by=event.at + max(rules.silence_seconds, rules.start_seconds - age_seconds),
         killed_at=0.0,
         starts=watch.starts + 1,
@@ -337,15 +330,17 @@ def _heartbeat(rules: Rules, watch: Watch, event: Heartbeat) -> Outcome:
         phase=phase,
         incarnation=event.incarnation or watch.incarnation,
         served_since=served_since,
+        stuck=event.stuck_seconds >= rules.silence_seconds,
         heartbeat_by=event.at + rules.silence_seconds,
     )
-    return said, ()
-
-
-def _announce(watch: Watch) -> Outcome:
-    if watch.announced or not watch.incarnation:
-        return watch, ()
-    return replace(watch, announced=True), (Announce(watch.incarnation),)
+    loop = f"the event loop of the master (pid {watch.pid})"
+    for_long = f"{loop} has not run for {event.stuck_seconds:.1f} s"
+    if event.stuck_seconds >= rules.stuck_seconds and watch.stop_by is None:
+        killed = replace(said, phase=Phase.KILLED, killed_at=event.at)
+        return killed, (Kill(watch.pid), Say(f"{for_long}: SIGKILL", bad=True))
+    if said.stuck and not watch.stuck:
+        return said, (Say(for_long, bad=True),)
+    return said, ((Say(f"{loop} runs again"),) if watch.stuck and not said.stuck else ())
 
 
 def _exited(rules: Rules, watch: Watch, event: Exited) -> Outcome:
@@ -353,7 +348,7 @@ def _exited(rules: Rules, watch: Watch, event: Exited) -> Outcome:
         return watch, ()
     settled = event.at - (watch.served_since or watch.started_at) >= SETTLED_SECONDS
     crashes = 0 if settled else watch.crashes + 1
-    watch, announce = _announce(watch)
+    announce = (Announce(watch.incarnation),) if watch.incarnation else ()
     gone = replace(watch, phase=Phase.WAITING, pid=0, crashes=crashes, last_ending=str(event.ending))
     ended = f"the master (pid {event.pid}) has ended: {event.ending}"
     if watch.stop_by is not None:

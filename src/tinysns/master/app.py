@@ -6,18 +6,18 @@ does is to hand leadership over: for clients that costs less than any failover.
 
 import asyncio
 import logging
-import os
 import time
 
-from raftlog import Corrupt, Log, NotFounded
+import raftnode
 
 from tinysns.master import founding
+from tinysns.master.heartbeats import Heartbeats
 from tinysns.master.lock import hold_lock
-from tinysns.master.reporting import RouterLinks, SlaveLink
-from tinysns.master.service import MasterService, ObituaryService, Self, Sources
-from tinysns.replication.guard import FLOOR_BYTES, free_bytes
-from tinysns.replication.links import Links, Peer
-from tinysns.replication.replica import Codec, Place, Replica
+from tinysns.master.member import open_member
+from tinysns.master.reporting import RouterLinks
+from tinysns.master.room import shortage
+from tinysns.master.service import MasterService, Self, Sources
+from tinysns.replication.replica import Replica
 from tinysns.rpc.call_id import random_session
 from tinysns.rpc.server import PortInUse, Server
 from tinysns.runtime.process import CannotStart, Process
@@ -26,20 +26,15 @@ from tinysns.runtime.tasks import Tasks
 from tinysns.sns.fanout import Hub
 from tinysns.sns.services import Services, add_services
 from tinysns.sns.texts import DIALECTS
-from tinysns.storage.entries import encode_command, stamp
 from tinysns.storage.reader import Reader
-from tinysns.storage.schema import StateError
 from tinysns.storage.state import StateMachine
 from tinysns.wire.v1 import master_pb2 as pb
-from tinysns.wire.v1 import master_pb2_grpc, router_pb2, slave_pb2, slave_pb2_grpc
+from tinysns.wire.v1 import master_pb2_grpc, router_pb2
 
 log = logging.getLogger(__name__)
 
-_OWN_SERVICES = (
-    pb.DESCRIPTOR.services_by_name["Master"].full_name,
-    slave_pb2.DESCRIPTOR.services_by_name["Obituaries"].full_name,
-)
-HAND_OVER_SECONDS = 1.0
+_SERVICE = pb.DESCRIPTOR.services_by_name["Master"].full_name
+TRANSFER_SECONDS = 1.0
 DRAIN_SECONDS = 0.3
 ROOM_SECONDS = 0.5
 
@@ -52,24 +47,23 @@ class Master:
         self._tasks = Tasks(process.crash)
         self._replica: Replica | None = None
         self._services: Services | None = None
-        self._waiting = "starting"
         self._incarnation = 0
         self._cluster_id = ""
-        self._slave_link = SlaveLink(settings.runtime / "slave.sock", self._heartbeat)
+        self._heartbeats = Heartbeats(settings.runtime / "slave.sock")
         self._router_links = RouterLinks(settings.routers, self._state)
 
     async def run(self) -> None:
         """Until the process is asked to stop. Raises CannotStart."""
         settings = self._settings
         with hold_lock(settings.runtime / "master.lock"):
-            membership = founding.membership(settings)
-            self._tasks.start("slave-link", self._slave_link.run())
+            self._cluster_id = founding.membership(settings).cluster_id
+            self._heartbeats.say(0, "starting")
+            self._heartbeats.start()
             if not await self._wait_for_room():
                 return
-            self._cluster_id = membership.cluster_id
             self._incarnation = await asyncio.to_thread(founding.next_incarnation, settings.data)
-            log_, state = await asyncio.to_thread(self._open)
-            server = await self._serve(log_, state)
+            state, node = await asyncio.to_thread(open_member, settings, self._cluster_id, self._incarnation)
+            server = await self._serve(node, state)
             log.info("serving on %s, incarnation %d", settings.listen, self._incarnation)
             await self._process.stopping.wait()
             await self._end(server)
@@ -77,57 +71,18 @@ class Master:
 
     async def _wait_for_room(self) -> bool:
         """A full disk is waited for before anything is opened on it. False: asked to stop meanwhile."""
-        while (free := free_bytes(self._settings.data)) < 2 * FLOOR_BYTES and not self._process.stopping.is_set():
-            waiting = f"the disk of {self._settings.data} is full ({free >> 20} MiB free); make room on it"
-            if waiting != self._waiting:
+        said = ""
+        while (waiting := shortage(self._settings.data)) and not self._process.stopping.is_set():
+            if waiting != said:
                 log.error("%s", waiting)
-            self._waiting = waiting
-            self._slave_link.changed()
+            said = waiting
+            self._heartbeats.say(0, waiting)
             await asyncio.sleep(ROOM_SECONDS)
         return not self._process.stopping.is_set()
 
-    def _open(self) -> tuple[Log, StateMachine]:
-        data = self._settings.data
-        try:
-            return founding.open_log(data), StateMachine.open(data / "state", self._cluster_id)
-        except (Corrupt, StateError) as e:
-            raise CannotStart(f"the data in {data} cannot be used: {e}") from e
-
-    async def _serve(self, log_: Log, state: StateMachine) -> Server:
-        settings, timing = self._settings, self._settings.consensus
-        try:
-            group = log_.group(
-                founding.GROUP,
-                settings.node,
-                election=timing.election_ms // timing.tick_ms,
-                heartbeat=timing.heartbeat_ms // timing.tick_ms,
-                applied=state.applied_index,
-                installed=state.installed_index,
-            )
-        except (Corrupt, NotFounded) as e:
-            raise CannotStart(f"the log in {settings.data} cannot be used, and must not vote: {e}") from e
-        place = Place(
-            name=settings.name,
-            node=settings.node,
-            incarnation=self._incarnation,
-            cluster_id=self._cluster_id,
-            order=tuple(m.node for m in settings.members),
-            data=settings.data,
-            reserve_bytes=settings.reserve_mb << 20,
-        )
-        replica = self._replica = Replica(
-            place,
-            timing,
-            log_,
-            group,
-            state,
-            Codec(encode_command, lambda: stamp(time.time_ns())),
-            self._process.crash,
-        )
-        peers = [Peer(m.node, m.address) for m in settings.members if m.node != settings.node]
-        hello = pb.Hello(cluster_id=self._cluster_id, node=settings.node, incarnation=self._incarnation)
-        links = Links(hello, peers, replica)
-        replica.connect(links, peers)
+    async def _serve(self, node: raftnode.Node, state: StateMachine) -> Server:
+        settings = self._settings
+        replica = self._replica = Replica(settings, self._cluster_id, node, state, self._process.crash)
         server = Server()
         reader = Reader(state)
         services = self._services = add_services(
@@ -135,12 +90,10 @@ class Master:
             replica,
             reader,
             Hub(),
-            self._tasks,
             random_session,
             hold_seconds=settings.hold_seconds,
             dialect=DIALECTS[settings.dialect],
         )
-        me = Self(settings, self._cluster_id, self._incarnation, time.time_ns())
         sources = Sources(
             counters=services.counters,
             users=lambda: reader.counts().users,
@@ -148,79 +101,77 @@ class Master:
             copy_to=state.copy_to,
             copy_bytes=lambda: state.database().stat().st_size,
         )
-        master_pb2_grpc.add_MasterServicer_to_server(MasterService(me, replica, links, sources), server.grpc)
-        slave_pb2_grpc.add_ObituariesServicer_to_server(ObituaryService(replica), server.grpc)
+        myself = Self(settings, self._cluster_id, self._incarnation, time.time_ns())
+        master_pb2_grpc.add_MasterServicer_to_server(MasterService(myself, replica, sources), server.grpc)
         try:
-            await server.start([settings.listen], (*services.names, *_OWN_SERVICES))
+            await server.start([settings.listen], (*services.names, _SERVICE))
         except PortInUse as e:
             raise CannotStart(str(e)) from e
-        for peer in peers:
-            self._tasks.start(f"link to node {peer.node}", links.run(peer))
-        for name, work in (("tick", replica.tick), ("compact", replica.compact), ("restore", replica.restore)):
-            self._tasks.start(name, work())
-        services.counters.on_streams = self._router_links.changed_soon
+        self._tasks.start("replica", replica.run())
+        services.counters.on_streams = self._streams_changed
         self._router_links.start(self._tasks)
-        self._tasks.start("health", self._report(server))
+        self._tasks.start("report", self._report(replica, server))
         return server
 
-    async def _report(self, server: Server) -> None:
+    def _streams_changed(self) -> None:
+        assert self._replica is not None
+        assert self._services is not None
+        self._replica.watched(self._services.counters.open_streams > 0)
+        self._router_links.changed_soon()
+
+    async def _report(self, replica: Replica, server: Server) -> None:
         """Tells the slave, the routers and health checks of each change.
 
         Who leads can wait a moment: any master takes a client's calls, and just when a leader is elected all processors
-        are needed for what clients are waiting for.
+        are needed for what clients are waiting for. What they must leave cannot.
         """
-        assert self._replica is not None
-        changed = asyncio.Event()
-        self._replica.changed.append(changed.set)
-        said: str | None = None
+        said: object = None
         while True:
-            if self._replica.trouble != said:
-                said = self._replica.trouble
-                self._slave_link.changed()
+            change = replica.next_change()
+            urgent = replica.problem, replica.lost_peers
+            if urgent != said:
+                said = urgent
                 self._router_links.changed()
-                await server.set_serving(not said)
+                self._heartbeats.say(self._incarnation, replica.problem)
             else:
                 self._router_links.changed_soon()
-            await changed.wait()
-            changed.clear()
+            await server.set_serving(not replica.problem)
+            await change
 
     async def _end(self, server: Server) -> None:
         replica = self._replica
         assert replica is not None
         if replica.view.leads:
             try:
-                await replica.hand_over(HAND_OVER_SECONDS)
+                await replica.transfer_leadership(TRANSFER_SECONDS)
             except TimeoutError:
                 log.warning("no other master took leadership over; the others will elect one")
         replica.stop(f"{self._settings.name} is stopping")
         await server.stop(DRAIN_SECONDS)
         await self._tasks.stop()
-        replica.close()
-        await replica.ended()
-
-    # -- what others are told ----------------------------------------------------------------------------------------
-
-    def _trouble(self) -> str:
-        return self._replica.trouble if self._replica is not None else self._waiting
-
-    def _heartbeat(self) -> slave_pb2.Heartbeat:
-        trouble = self._trouble()
-        return slave_pb2.Heartbeat(pid=os.getpid(), incarnation=self._incarnation, serving=not trouble, trouble=trouble)
+        await replica.close()
 
     def _state(self) -> router_pb2.Message:
-        settings, trouble = self._settings, self._trouble()
-        view = self._replica.view if self._replica is not None else None
-        leader = next((m.address for m in settings.members if view is not None and m.node == view.leader), "")
+        """What routers are told."""
+        settings, replica = self._settings, self._replica
+        assert replica is not None
+        assert self._services is not None
+        view = replica.view
+        names = {m.node: m.name for m in settings.members}
         return router_pb2.Message(
             text=settings.listen,
             state=router_pb2.MasterState(
                 name=settings.name,
                 incarnation=self._incarnation,
-                serving=not trouble,
-                leader=leader,
-                term=view.term if view is not None else 0,
-                open_streams=self._services.counters.open_streams if self._services is not None else 0,
+                serving=not replica.problem,
+                leader=next((m.address for m in settings.members if m.node == view.leader), ""),
+                term=view.term,
+                open_streams=self._services.counters.open_streams,
                 cluster_id=self._cluster_id,
-                rank=[m.name for m in settings.members].index(settings.name) + 1,
+                rank=list(names).index(settings.node) + 1,
+                lost_peers=[
+                    router_pb2.LostPeer(name=names[node], incarnation=incarnation)
+                    for node, incarnation in replica.lost_peers.items()
+                ],
             ),
         )

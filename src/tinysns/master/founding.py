@@ -8,25 +8,22 @@ rules 7, 13). So founding is an act of deployment in two phases, each on all hos
 An invited member has written nothing into a log and started nothing, so an interrupted deploy can go on. Once one
 host is founded, an *empty* one beside it is a lost disk, and the deploy refuses to go on.
 
-The data directory: cluster.json (this module), incarnation, log/ (raftlog), state/ (storage).
+The data directory: cluster.json (this module), incarnation, log/ (raftnode), state/ (storage).
 """
 
 import json
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import raftnode
 from pydantic import TypeAdapter, ValidationError
-from raftlog import Corrupt, Log, RaftError
 
 from tinysns.runtime.process import CannotStart
 from tinysns.runtime.settings import MasterSettings
+from tinysns.storage.disk import replace_durably
 from tinysns.storage.layout import database_in_force
 from tinysns.storage.schema import StateError
 from tinysns.storage.state import StateMachine
-
-GROUP = 1
-_LOG_FILE_MB, _LOG_KEEP_MB = 16, 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +33,6 @@ class Membership:
     cluster_id: str
     node: int
     nodes: tuple[int, ...]
-
-
-def open_log(data: Path) -> Log:
-    """The log's directory. Raises CannotStart if another process has it open, raftlog.Corrupt if it is damaged."""
-    try:
-        return Log.open(str(data / "log"), file_mb=_LOG_FILE_MB, keep_mb=_LOG_KEEP_MB)
-    except OSError as e:
-        raise CannotStart(f"cannot open the log in {data}/log: {e}; is another master running on it?") from e
 
 
 def status(settings: MasterSettings) -> tuple[str, str]:
@@ -60,7 +49,7 @@ def invite(settings: MasterSettings, cluster_id: str) -> None:
     state, known = status(settings)
     if state == "founded" or (state == "invited" and known != cluster_id):
         raise CannotStart(f"{settings.name} is {state} already, to cluster {known}; its data is in {settings.data}")
-    write_durably(settings.data / "invitation.json", json.dumps({"cluster_id": cluster_id}))
+    replace_durably(settings.data / "invitation.json", json.dumps({"cluster_id": cluster_id}))
 
 
 def confirm(settings: MasterSettings) -> None:
@@ -72,31 +61,16 @@ def confirm(settings: MasterSettings) -> None:
         raise CannotStart(f"{settings.name} has no invitation in {settings.data}; run ansible-playbook deploy.yml")
     nodes = tuple(m.node for m in settings.members)
     try:
-        _found_log(settings, nodes)
+        raftnode.found(str(settings.data / "log"), nodes)
         _make_state(settings, cluster_id)
-    except (Corrupt, StateError) as e:
-        raise CannotStart(f"the data in {settings.data} cannot be used: {e}") from e
+    except (raftnode.Unusable, raftnode.InUse, StateError) as e:
+        raise CannotStart(
+            f"the data in {settings.data} cannot be used: {e}; restore cluster.json beside it if this host was founded"
+            f" before, else go on with the inventory that was interrupted"
+        ) from e
     membership = Membership(cluster_id, settings.node, nodes)
-    write_durably(settings.data / "cluster.json", json.dumps(asdict(membership)))
+    replace_durably(settings.data / "cluster.json", json.dumps(asdict(membership)))
     (settings.data / "invitation.json").unlink()
-
-
-def _found_log(settings: MasterSettings, nodes: tuple[int, ...]) -> None:
-    log = open_log(settings.data)
-    try:
-        log.found(GROUP, list(nodes))
-    except Corrupt:
-        raise
-    except RaftError:  # it is in the log: an interrupted confirmation got this far
-        group = log.group(GROUP, settings.node)
-        voters, _ = group.members()
-        if group.status().last > 1:
-            raise CannotStart(f"the log in {settings.data} was used already; restore cluster.json beside it") from None
-        if set(voters) != set(nodes):
-            raise CannotStart(
-                f"the log in {settings.data} was founded with the members {voters}, the settings have {sorted(nodes)};"
-                f" go on with the inventory that was interrupted"
-            ) from None
 
 
 def _make_state(settings: MasterSettings, cluster_id: str) -> None:
@@ -143,23 +117,8 @@ def next_incarnation(data: Path) -> int:
         raise CannotStart(
             f"{path} is damaged; write a number into it that is greater than any incarnation in this host's journal"
         ) from e
-    write_durably(path, f"{incarnation}\n")
+    replace_durably(path, f"{incarnation}\n")
     return incarnation
-
-
-def write_durably(path: Path, text: str) -> None:
-    """All or nothing, and on disk before it returns."""
-    new = path.with_suffix(".new")
-    with new.open("w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    new.rename(path)
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 def _read(path: Path) -> dict[str, object] | None:

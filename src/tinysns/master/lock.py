@@ -1,12 +1,11 @@
-"""What a master holds for life: the lock, so that at most one master runs on a host and a new slave finds it there, and
-the mutex, which tells the slave of its death at once."""
+"""The lock that a master holds for life: at most one runs on a host, and a new slave finds it there."""
 
 import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from tinysns.runtime import pidlock, robust
+from tinysns.runtime import pidlock
 from tinysns.runtime.process import CannotStart
 
 
@@ -14,7 +13,7 @@ from tinysns.runtime.process import CannotStart
 def hold_lock(path: Path) -> Iterator[None]:
     """Holds an exclusive flock on `path`, which then contains this process's pid. Raises CannotStart.
 
-    The slave has taken it for its master already, which inherits it (pidlock.py). For the main thread.
+    The slave has taken it for its master already, which inherits it (pidlock.py).
     """
     try:
         descriptor = pidlock.hold(path)
@@ -23,10 +22,6 @@ def hold_lock(path: Path) -> Iterator[None]:
     if descriptor is None:
         holder = pidlock.read_pid(path) or "unknown"
         raise CannotStart(f"another master runs on this host already (pid {holder}, lock {path})")
-    try:
-        robust.Mutex.hold(robust.beside(path))
-    except OSError as e:
-        raise CannotStart(f"cannot make {robust.beside(path)}: {e.strerror}") from e
     try:
         yield
     finally:

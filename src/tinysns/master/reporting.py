@@ -1,21 +1,18 @@
-"""What a master tells others about itself, all the time: its slave that it lives, the routers how it is."""
+"""What a master tells the routers about itself, all the time."""
 
 import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Any
 
 import grpc
 
 from tinysns.rpc.channels import open_channel
 from tinysns.runtime.tasks import Tasks
-from tinysns.wire.v1 import router_pb2, router_pb2_grpc, slave_pb2, slave_pb2_grpc
+from tinysns.wire.v1 import router_pb2, router_pb2_grpc
 
 log = logging.getLogger(__name__)
 
-HEARTBEAT_SECONDS = 0.2
 # To each of four routers. All that clients are waiting for is said at once, so this is only how a router finds out that
 # a master hangs or cannot be reached (RoutingSettings.silence_seconds). An idle deputy takes 0.9 % of a core, and would
 # take 2.4 % if each master spoke ten times a second.
@@ -33,11 +30,38 @@ class _Refused(Exception):
     """The router does not want this master; str() is what it said."""
 
 
-class _Link:
-    """A stream on which something is said at once on every change, and in between as often as agreed; kept for ever."""
+class RouterLinks:
+    """The links to the router and all deputies; see RouterLink."""
 
-    def __init__(self, address: str, interval_seconds: float) -> None:
-        self._address, self._interval_seconds = address, interval_seconds
+    def __init__(self, addresses: Sequence[str], state: Callable[[], router_pb2.Message]) -> None:
+        self._links = [RouterLink(address, state) for address in addresses]
+        self._soon: asyncio.TimerHandle | None = None
+
+    def start(self, tasks: Tasks) -> None:
+        for link in self._links:
+            tasks.start("router-link", link.run())
+
+    def changed(self) -> None:
+        """There is something that clients are waiting for: it is said at once."""
+        if self._soon is not None:
+            self._soon.cancel()
+            self._soon = None
+        for link in self._links:
+            link.changed()
+
+    def changed_soon(self) -> None:
+        """There is something that nobody waits for, like the number of streams: it is said within SOON_SECONDS, in one
+        message with all that follows."""
+        if self._soon is None:
+            self._soon = asyncio.get_running_loop().call_later(SOON_SECONDS, self.changed)
+
+
+class RouterLink:
+    """Registration at one router, and its DualPing stream: something is said at once on every change, and in between as
+    often as agreed; kept for ever."""
+
+    def __init__(self, address: str, state: Callable[[], router_pb2.Message]) -> None:
+        self._address, self._state = address, state
         self._changed = asyncio.Event()
         self._refusal = ""
 
@@ -67,77 +91,29 @@ class _Link:
         self._refusal = sentence
 
     async def _stream(self, channel: grpc.aio.Channel) -> None:
-        raise NotImplementedError
-
-    async def _say(self, call: Any, message: Callable[[], Any]) -> None:
-        """Until the stream ends."""
-        call.add_done_callback(lambda _: self._changed.set())
-        while not call.done():
-            self._changed.clear()
-            await call.write(message())
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._interval_seconds):
-                    await self._changed.wait()
-
-
-class SlaveLink(_Link):
-    """Heartbeats to the slave of this host, over its local socket; the slave may be replaced at any time."""
-
-    def __init__(self, socket: Path, heartbeat: Callable[[], slave_pb2.Heartbeat]) -> None:
-        super().__init__(f"unix:{socket}", HEARTBEAT_SECONDS)
-        self._heartbeat = heartbeat
-
-    async def _stream(self, channel: grpc.aio.Channel) -> None:
-        await self._say(slave_pb2_grpc.SlaveStub(channel).Heartbeats(), self._heartbeat)
-
-
-class RouterLinks:
-    """The links to the router and all deputies; see RouterLink."""
-
-    def __init__(self, addresses: Sequence[str], state: Callable[[], router_pb2.Message]) -> None:
-        self._links = [RouterLink(address, state) for address in addresses]
-        self._soon: asyncio.TimerHandle | None = None
-
-    def start(self, tasks: Tasks) -> None:
-        for link in self._links:
-            tasks.start("router-link", link.run())
-
-    def changed(self) -> None:
-        """There is something that clients are waiting for: it is said at once."""
-        if self._soon is not None:
-            self._soon.cancel()
-            self._soon = None
-        for link in self._links:
-            link.changed()
-
-    def changed_soon(self) -> None:
-        """There is something that nobody waits for, like the number of streams: it is said within SOON_SECONDS, in one
-        message with all that follows."""
-        if self._soon is None:
-            self._soon = asyncio.get_running_loop().call_later(SOON_SECONDS, self.changed)
-
-
-class RouterLink(_Link):
-    """Registration at one router, and its DualPing stream."""
-
-    def __init__(self, address: str, state: Callable[[], router_pb2.Message]) -> None:
-        super().__init__(address, DUAL_PING_SECONDS)
-        self._state = state
-
-    async def _stream(self, channel: grpc.aio.Channel) -> None:
         stub = router_pb2_grpc.RouterStub(channel)
         response = await stub.AddMaster(self._state(), timeout=ANSWER_SECONDS)
         if response.result == router_pb2.REFUSED:
             raise _Refused(response.msg)
         self._refusal = ""
         call = stub.DualPing()
-        saying = asyncio.create_task(self._say(call, self._state), name=f"ping {self._address}")
+        saying = asyncio.create_task(self._say(call), name=f"ping {self._address}")
         try:
             await self._listen(call)
         finally:
             saying.cancel()
             await asyncio.gather(saying, return_exceptions=True)  # its error is the one that _listen got
             call.cancel()
+
+    async def _say(self, call: "grpc.aio.StreamStreamCall[router_pb2.Message, router_pb2.Message]") -> None:
+        """Until the stream ends."""
+        call.add_done_callback(lambda _: self._changed.set())
+        while not call.done():
+            self._changed.clear()
+            await call.write(self._state())
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(DUAL_PING_SECONDS):
+                    await self._changed.wait()
 
     async def _listen(self, call: "grpc.aio.StreamStreamCall[router_pb2.Message, router_pb2.Message]") -> None:
         """Until the stream ends. Answers must be read in any case, or the router cannot write, and then not read."""

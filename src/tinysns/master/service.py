@@ -1,4 +1,4 @@
-"""tinysns.v1.Master and Obituaries: what other masters, slaves and operators ask of this one."""
+"""tinysns.v1.Master: what other masters and operators ask of this one."""
 
 import asyncio
 import os
@@ -7,19 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import grpc
-import raftlog
+import raftnode
 
 from tinysns import __version__
-from tinysns.replication import transfer
-from tinysns.replication.links import Links
+from tinysns.master import state_copies
 from tinysns.replication.replica import Replica
 from tinysns.rpc.errors import abort
 from tinysns.runtime.settings import MasterSettings
 from tinysns.sns.counters import Counters
 from tinysns.wire.v1 import master_pb2 as pb
-from tinysns.wire.v1 import master_pb2_grpc, slave_pb2, slave_pb2_grpc
+from tinysns.wire.v1 import master_pb2_grpc
 
-HAND_OVER_SECONDS = 2.0
+TRANSFER_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,16 +49,9 @@ class Sources:
 class MasterService(master_pb2_grpc.MasterServicer):
     """Serves tinysns.v1.Master."""
 
-    def __init__(self, me: Self, replica: Replica, links: Links, sources: Sources) -> None:
-        self._me, self._replica, self._links, self._sources = me, replica, links, sources
+    def __init__(self, me: Self, replica: Replica, sources: Sources) -> None:
+        self._me, self._replica, self._sources = me, replica, sources
         self._addresses = {m.node: m.address for m in me.settings.members}
-
-    async def Exchange(
-        self,
-        request_iterator: AsyncIterator[pb.PeerFrame],
-        context: "grpc.aio.ServicerContext[pb.PeerFrame, pb.ExchangeEnd]",
-    ) -> pb.ExchangeEnd:
-        return await self._links.exchange(request_iterator, context)
 
     async def FetchState(
         self,
@@ -81,14 +73,14 @@ class MasterService(master_pb2_grpc.MasterServicer):
                 f"{self._me.settings.name} is at {self._replica.applied_index}, behind {request.at_least_index}",
             )
         settings = self._me.settings
-        if self._replica.free_bytes - self._sources.copy_bytes() < settings.reserve_mb << 20:
+        if self._replica.status().free_bytes - self._sources.copy_bytes() < settings.reserve_mb << 20:
             await abort(
                 context,
                 grpc.StatusCode.UNAVAILABLE,
                 "NO_ROOM",
                 f"{settings.name} has no room for a copy of its state; make room on the disk of {settings.data}",
             )
-        async for chunk in transfer.send(self._sources.copy_to, settings.data / "state"):
+        async for chunk in state_copies.send(self._sources.copy_to, settings.data / "state"):
             yield chunk
 
     async def GetStatus(
@@ -103,8 +95,8 @@ class MasterService(master_pb2_grpc.MasterServicer):
             cluster_id=me.cluster_id,
             incarnation=me.incarnation,
             pid=os.getpid(),
-            serving=not replica.trouble,
-            trouble=replica.trouble,
+            serving=not replica.problem,
+            trouble=replica.problem,
             role=pb.Role.Name(view.role),
             leader=view.leader,
             leader_address=self._addresses.get(view.leader, ""),
@@ -117,14 +109,21 @@ class MasterService(master_pb2_grpc.MasterServicer):
             posts_delivered=sources.counters.posts_delivered,
             open_streams=sources.counters.open_streams,
             local_reads=sources.counters.local_reads,
-            forwarded_writes=replica.counters.forwarded_writes,
-            local_writes=replica.counters.local_writes,
-            snapshots_installed=replica.counters.snapshots_installed,
-            free_bytes=replica.free_bytes,
+            forwarded_writes=status.forwarded,
+            local_writes=status.local,
+            snapshots_installed=replica.snapshots_installed,
+            free_bytes=status.free_bytes,
+            free_inodes=status.free_inodes,
             resident_bytes=_resident_bytes(),
             release=__version__,
-            fsync=raftlog.FSYNC,
+            fsync=raftnode.FSYNC,
             started_unix_ns=me.started_unix_ns,
+            fsyncs=status.fsyncs,
+            turns=status.turns,
+            wakes=status.wakes,
+            pending_writes=status.pending,
+            fsync_usual_ms=status.fsync_usual_ms,
+            log_bytes=status.log_bytes,
         )
 
     async def GetDigest(
@@ -137,33 +136,16 @@ class MasterService(master_pb2_grpc.MasterServicer):
         self, request: pb.HandOverRequest, context: "grpc.aio.ServicerContext[pb.HandOverRequest, pb.HandOverReply]"
     ) -> pb.HandOverReply:
         try:
-            view = await self._replica.hand_over(HAND_OVER_SECONDS)
+            view = await self._replica.transfer_leadership(TRANSFER_SECONDS)
         except TimeoutError:
             await abort(
                 context,
                 grpc.StatusCode.UNAVAILABLE,
                 "NO_SUCCESSOR",
-                f"no other master took leadership over within {HAND_OVER_SECONDS:.0f} s; see `sns status`",
+                f"no other master took leadership over within {TRANSFER_SECONDS:.0f} s; see `sns status`",
                 definite=False,
             )
         return pb.HandOverReply(leader=view.leader, term=view.term)
-
-
-class ObituaryService(slave_pb2_grpc.ObituariesServicer):
-    """Serves tinysns.v1.Obituaries: the slaves tell at once when a master is dead."""
-
-    def __init__(self, replica: Replica) -> None:
-        self._replica = replica
-
-    async def Announce(
-        self,
-        request_iterator: AsyncIterator[slave_pb2.Obituary],
-        context: "grpc.aio.ServicerContext[slave_pb2.Obituary, slave_pb2.AnnounceEnd]",
-    ) -> slave_pb2.AnnounceEnd:
-        async for obituary in request_iterator:
-            if obituary.incarnation:
-                self._replica.obituary(obituary.node, obituary.incarnation)
-        return slave_pb2.AnnounceEnd()
 
 
 def _resident_bytes() -> int:

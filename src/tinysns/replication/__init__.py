@@ -1,1 +1,1 @@
-"""One member of the consensus group: network, clock and disk around the raftlog extension."""
+"""One member of the consensus group for asyncio: the face of the native node, the applier, compaction, state copies."""

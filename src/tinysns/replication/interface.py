@@ -1,9 +1,26 @@
-"""What the consensus member offers to the service above it."""
+"""What the consensus member offers to the service above it, and what it says of itself."""
 
+import asyncio
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
+import raftnode
+
 from tinysns.domain.writes import Answer, Command, Effect
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What this member knows of the group's leadership; `leader` is 0 while it knows none."""
+
+    role: int = raftnode.FOLLOWER
+    leader: int = 0
+    term: int = 0
+
+    @property
+    def leads(self) -> bool:
+        return self.role == raftnode.LEADER
 
 
 class NotServing(Exception):
@@ -11,6 +28,10 @@ class NotServing(Exception):
 
     str() is one sentence for people. Raised by reads it is definite. Of a write it is indefinite once it was submitted.
     """
+
+
+class Overloaded(Exception):
+    """So much waits here already that this write was refused: it certainly has no effect. str() is one sentence."""
 
 
 class Listener(Protocol):
@@ -29,10 +50,11 @@ class Listener(Protocol):
 class Submitter(Protocol):
     """The part of the consensus member that services use."""
 
-    async def submit(self, command: Command) -> Answer:
-        """Returns once the command was applied *here*; waits through a change of leader. Cancel it to give up waiting.
+    def submit(self, command: Command) -> "asyncio.Future[Answer]":
+        """Done once the command was applied *here*, through any change of leader. Cancel it to give up waiting.
 
-        Raises NotServing. A second submit of the same (session, number) waits for the same answer.
+        It fails with NotServing or Overloaded; the call itself raises NotServing. Commands go into the log in the order
+        of the calls. A second submit of the same (session, number) waits for the same answer.
         """
 
     async def read_barrier(self) -> None:

@@ -1,88 +1,74 @@
 """Commands that were submitted here and not yet seen applied here.
 
 Every master answers its clients from its *own* applied log, whoever proposed the entry. So there is no way back from
-the leader that could get lost, and no outcome that is unknown inside the cluster: what a change of leader may have
-swallowed is simply submitted again, and the session rule (domain/writes.py) makes that harmless.
+the leader that could get lost, and no outcome that is unknown inside the cluster. The native member sees to it that
+each command gets into the log, perhaps more than once; the session rule (domain/writes.py) makes that harmless.
 """
 
 import asyncio
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable
 
 from tinysns.domain.writes import Answer, Effect, Outcome
 
-# Then a command is submitted again, whatever was heard of the leader; the next time twice as late.
-PATIENCE_SECONDS = 1.0
-
-
-@dataclass(slots=True)
-class _Entry:
-    encoded: bytes
-    submitted_at: float
-    patience_seconds: float = PATIENCE_SECONDS
-    waiters: list[asyncio.Future[Answer]] = field(default_factory=list)
+Name = tuple[int, int]
+"""(session, number)"""
 
 
 class Pending:
     """Ordered by first submission, which for each session is the order of its numbers."""
 
     def __init__(self) -> None:
-        self._entries: dict[tuple[int, int], _Entry] = {}
+        self._encoded: dict[Name, bytes] = {}
+        self._waiters: dict[Name, list[asyncio.Future[Answer]]] = {}
 
-    def __len__(self) -> int:
-        return len(self._entries)
+    def __contains__(self, name: Name) -> bool:
+        return name in self._encoded
 
-    def add(self, session: int, number: int, encoded: bytes, now: float) -> tuple[asyncio.Future[Answer], bool]:
-        """(future of the answer, whether the command is new here and so must be sent)."""
-        entry = self._entries.get((session, number))
-        is_new = entry is None
-        if entry is None:
-            entry = self._entries[session, number] = _Entry(encoded, now)
+    def add(self, name: Name, encoded: bytes) -> None:
+        """A command that nobody waits for yet."""
+        self._encoded[name] = encoded
+
+    def wait(self, name: Name) -> "asyncio.Future[Answer]":
+        """The answer to a command that is pending."""
         waiter: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        entry.waiters.append(waiter)
-        return waiter, is_new
+        self._waiters.setdefault(name, []).append(waiter)
+        return waiter
 
-    def encoded(self) -> Iterator[bytes]:
-        """All of them, in order, to be submitted again."""
-        return (entry.encoded for entry in self._entries.values())
+    def names(self) -> list[Name]:
+        """All of them, in order."""
+        return list(self._encoded)
 
-    def overdue(self, now: float) -> list[bytes]:
-        """Those that were submitted too long ago, in order, to be submitted again.
-
-        Perhaps they only wait in a long queue, which grows with each one that is put into it twice: so patience does.
-        """
-        late = [entry for entry in self._entries.values() if now - entry.submitted_at > entry.patience_seconds]
-        for entry in late:
-            entry.submitted_at = now
-            entry.patience_seconds *= 2
-        return [entry.encoded for entry in late]
-
-    def touch(self, now: float) -> None:
-        """Everything was submitted again now, to a leader or over a link that is new."""
-        for entry in self._entries.values():
-            entry.submitted_at, entry.patience_seconds = now, PATIENCE_SECONDS
+    def encoded(self, names: Iterable[Name]) -> list[bytes]:
+        """Those of these that are still pending, as they are proposed."""
+        return [self._encoded[name] for name in names if name in self._encoded]
 
     def settle(self, effect: Effect) -> bool:
-        """Answers whoever waits for this command. False: not settled, a predecessor that is pending here must go
-        first."""
-        session, number = effect.command.session, effect.command.number
-        if (session, number) not in self._entries:
-            return True
+        """Answers whoever waits for this command. False: a predecessor that is pending here was lost on the way, and
+        must go first; then this command has to be proposed again."""
+        name = session, number = effect.command.session, effect.command.number
         answer = effect.answer
-        if answer.outcome is Outcome.GAP and self._holds_from(session, answer.expected, number):
-            return False
-        for waiter in self._entries.pop((session, number)).waiters:
+        if answer.outcome is Outcome.GAP and name in self._encoded:
+            lost = range(answer.expected, number)
+            if lost and all((session, n) in self._encoded for n in lost):
+                return False
+        self._encoded.pop(name, None)
+        for waiter in self._waiters.pop(name, ()):
             if not waiter.done():
                 waiter.set_result(answer)
         return True
 
-    def _holds_from(self, session: int, first: int, end: int) -> bool:
-        return first < end and all((session, n) in self._entries for n in range(first, end))
+    def refuse(self, names: Iterable[Name], error: Exception) -> None:
+        """These were not proposed, and are forgotten."""
+        for name in names:
+            del self._encoded[name]
+            self._fail(name, error)
 
     def fail_waiters(self, error: Exception) -> None:
         """Whoever waits gets `error`, which is indefinite. The commands stay: a session must not get a hole."""
-        for entry in self._entries.values():
-            waiters, entry.waiters = entry.waiters, []
-            for waiter in waiters:
-                if not waiter.done():
-                    waiter.set_exception(error)
+        for name in list(self._waiters):
+            self._fail(name, error)
+
+    def _fail(self, name: Name, error: Exception) -> None:
+        for waiter in self._waiters.pop(name, ()):
+            if not waiter.done():
+                waiter.set_exception(error)

@@ -236,6 +236,7 @@ def _report(message: pb.Message) -> Report:
         open_streams=s.open_streams,
         cluster_id=s.cluster_id,
         rank=s.rank,
+        lost_peers=tuple((peer.name, peer.incarnation) for peer in s.lost_peers),
     )
 
 
@@ -250,5 +251,6 @@ def _known_master(known: Known) -> pb.KnownMaster:
         open_streams=r.open_streams,
         cluster_id=r.cluster_id,
         rank=r.rank,
+        lost_peers=[pb.LostPeer(name=name, incarnation=incarnation) for name, incarnation in r.lost_peers],
     )
     return pb.KnownMaster(address=r.address, state=state, connected=known.connected)

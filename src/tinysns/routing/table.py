@@ -1,9 +1,10 @@
 """What a router knows of the masters, from nothing but what they and the slaves tell it.
 
 - A router never contradicts the consensus group. It learns the leader with its term, and the newest term wins.
-- A master is off when its stream ends, when it falls silent, and when a slave announces its death. The first two only
-  mean that the router lost it: the same incarnation comes back by speaking again. What a dead one had said before is
-  not heard any more when it arrives late.
+- A master is off when its stream ends, when it falls silent, when a slave announces its death, and for as long as most
+  of the other masters have no contact to it: the kernel tells them of a death before anybody else, and a living master
+  that most others cannot reach has no quorum to serve with. The first two only mean that the router lost it: the same
+  incarnation comes back by speaking again. What a dead one had said before is not heard any more when it arrives late.
 - The leader's own word counts most: when it says that it does not lead any more, nobody does until a newer term, or
   until it says again that it does.
 - The table is empty after a restart and fills from the masters' streams within a reconnect.
@@ -28,6 +29,8 @@ class Report:
     open_streams: int = 0
     cluster_id: str = ""
     rank: int = 0
+    lost_peers: tuple[tuple[str, int], ...] = ()
+    """name and newest incarnation of each master that it has no contact to"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,25 +88,25 @@ class Table:
 
     def expire(self, at: float) -> None:
         """Takes off who was silent for too long."""
-        silent = [k.report.address for k in self.connected() if at - k.heard_at >= self._silence_seconds]
+        silent = [k.report.address for k in self._speaking() if at - k.heard_at >= self._silence_seconds]
         self._take_off(silent, at)
 
     def forgive(self, at: float) -> None:
         """The router itself slept: nobody was silent, it just did not listen."""
-        for known in list(self.connected()):
+        for known in list(self._speaking()):
             self._known[known.report.address] = replace(known, heard_at=at)
 
     def next_expiry(self) -> float | None:
         """When `expire` may have something to do."""
-        return min((k.heard_at + self._silence_seconds for k in self.connected()), default=None)
+        return min((k.heard_at + self._silence_seconds for k in self._speaking()), default=None)
 
     def connected(self) -> Iterator[Known]:
         """Those that can be offered to clients, in the order in which they registered."""
-        return (k for k in self._known.values() if k.connected)
+        return (k for k in self._speaking() if not self._lost_to_most(k))
 
     def dead(self) -> Iterator[str]:
-        """The addresses of those whose slaves have said so, until they speak again."""
-        return (address for address, k in self._known.items() if k.dead)
+        """The addresses of those whose slaves or most of whose peers say so, until they speak again."""
+        return (address for address, k in self._known.items() if k.dead or self._lost_to_most(k))
 
     def find(self, address: str) -> Known | None:
         """What is known of this one."""
@@ -116,13 +119,24 @@ class Table:
     @property
     def leader(self) -> str:
         """The Available master's address; empty while none is known to lead and to live."""
-        known = self._known.get(self._leader)
-        return self._leader if known is not None and known.connected else ""
+        return self._leader if any(k.report.address == self._leader for k in self.connected()) else ""
 
     @property
     def term(self) -> int:
         """The newest term in which a leader was heard of."""
         return self._term
+
+    def _speaking(self) -> Iterator[Known]:
+        return (k for k in self._known.values() if k.connected)
+
+    def _lost_to_most(self, known: Known) -> bool:
+        others = [k.report for k in self._speaking() if k is not known]
+        lost = sum(
+            name == known.report.name and incarnation >= known.report.incarnation > 0
+            for other in others
+            for name, incarnation in other.lost_peers
+        )
+        return 2 * lost > len(others)
 
     def _check(self, report: Report) -> None:
         if not report.cluster_id:

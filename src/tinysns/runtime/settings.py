@@ -17,6 +17,9 @@ T = TypeVar("T")
 _STRICT = ConfigDict(extra="forbid", frozen=True)
 
 
+_NATIVE_ELECTION_MS = 400.0  # as in timing.rs
+
+
 class SettingsError(Exception):
     """The file cannot be used; str() is one sentence that says what to change."""
 
@@ -29,19 +32,31 @@ class Member:
     node: int  # its id in the group, from 1, never used again for another member
     address: str  # "10.0.0.1:3011": literal, because a name look-up has no place in a failover
     slave: str  # "address:port" of the slave on the same host
+    peers: str  # "address:port" where the consensus links of this master listen
 
 
 @dataclass(config=_STRICT)
 class Consensus:
-    """Timing of the consensus group. The fast path of a failover uses none of these: they are for hangs and
-    partitions."""
+    """Limits of the log, and durations of the consensus group; those that are not given are the native member's own
+    (native/member/src/timing.rs, which also says how they must relate). The fast path of a failover uses none of them:
+    they are for hangs and partitions."""
 
-    tick_ms: int = 10  # resolution of the two below
-    election_ms: int = 300  # silence of a leader before followers campaign; CPU hogs caused no false change at 100
-    heartbeat_ms: int = 50
-    disk_stall_ms: int = 300  # a write in flight for longer means that this disk cannot lead
     keep_entries: int = 20_000  # log kept behind the state for members that were away for a moment
     compact_every_entries: int = 50_000
+    election_ms: float | None = None  # silence of a leader before followers campaign
+    heartbeat_ms: float | None = None
+    disk_stall_ms: float | None = None  # a log write that does not return for so long means that this disk cannot lead
+
+    @property
+    def durations_ms(self) -> dict[str, float]:
+        """Those that are given, by their names in timing.rs."""
+        given = {"election": self.election_ms, "heartbeat": self.heartbeat_ms, "disk_stall": self.disk_stall_ms}
+        return {name: ms for name, ms in given.items() if ms is not None}
+
+    @property
+    def election_seconds(self) -> float:
+        """The one in force."""
+        return (_NATIVE_ELECTION_MS if self.election_ms is None else self.election_ms) / 1000
 
 
 @dataclass(config=_STRICT)
@@ -56,13 +71,21 @@ class MasterSettings:
     routers: tuple[str, ...]
     hold_seconds: float = 10.0  # how long a call without a deadline waits for a leader
     reserve_mb: int = 64  # less free space than this: hand leadership over
+    # Python that has not run for so long gives leadership away. Longer than any collection or call; its slave kills it
+    # after the same time (SlaveSettings).
+    stuck_seconds: float = 30.0
     dialect: str = "spring2019"  # or "fall2022": the texts that clients of csce438.SNSService compare replies with
     consensus: Consensus = field(default_factory=Consensus)
 
     @property
+    def me(self) -> Member:
+        """This master's own entry."""
+        return next(m for m in self.members if m.name == self.name)
+
+    @property
     def node(self) -> int:
         """This master's own id in the group."""
-        return next(m.node for m in self.members if m.name == self.name)
+        return self.me.node
 
     def __post_init__(self) -> None:
         _check_members(self.name, self.members)
@@ -99,6 +122,7 @@ class SlaveSettings:
     master_command: tuple[str, ...]  # what it executes to start its master
     restart_delay_seconds: float = 0.0  # the original assignment used 25
     silence_seconds: float = 3.0  # a master that says nothing for so long is killed and replaced
+    stuck_seconds: float = 30.0  # the same for one whose heartbeats go on, but whose event loop does not run
     start_seconds: float = 60.0  # the same for one that has not said anything yet: replaying a long log takes time
     stop_seconds: float = 8.0  # between SIGTERM and SIGKILL when both are stopped in order
     deputy: RoutingSettings | None = None  # none on the router's host

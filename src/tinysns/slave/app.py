@@ -1,9 +1,6 @@
 """The slave process, put together: listen, adopt or start the master, watch it, and take it along in an orderly end."""
 
-import asyncio
-import socket
 import time
-from pathlib import Path
 
 from tinysns.domain.supervision import Rules
 from tinysns.rpc.server import PortInUse, Server
@@ -12,6 +9,7 @@ from tinysns.runtime.process import CannotStart, Process
 from tinysns.runtime.settings import SlaveSettings
 from tinysns.runtime.tasks import Tasks
 from tinysns.slave.deputy import Deputy
+from tinysns.slave.heartbeats import HeartbeatSocket, somebody_listens
 from tinysns.slave.obituaries import Obituaries
 from tinysns.slave.service import SlaveService
 from tinysns.slave.stopping import MARK_NAME
@@ -29,15 +27,13 @@ async def run_slave(settings: SlaveSettings, process: Process) -> None:
     """Until the process is asked to stop and the master has gone. Raises CannotStart."""
     tasks = Tasks(process.crash)
     me = next(m for m in settings.members if m.name == settings.name)
-    # Not its own master: that one is dead when there is something to tell.
-    peers = [m.address for m in settings.members if m is not me] + list(settings.routers)
-    obituaries = Obituaries(me, peers, tasks)
+    obituaries = Obituaries(me, settings.routers, tasks)
     watcher = Watcher(_rules(settings), settings.master_command, settings.runtime, obituaries.announce, tasks)
     deputy = Deputy(settings.name, settings.routers, settings.deputy) if settings.deputy is not None else None
     server = Server()
     slave_pb2_grpc.add_SlaveServicer_to_server(SlaveService(settings.name, time.time_ns(), watcher), server.grpc)
     try:
-        await _listen(server, settings)
+        heartbeats = await _listen(server, settings, watcher)
         watcher.begin()
         await watcher.begun.wait()
         await server.set_serving(True)
@@ -49,6 +45,7 @@ async def run_slave(settings: SlaveSettings, process: Process) -> None:
         watcher.stop()
         await watcher.finished.wait()
         await obituaries.close()
+        heartbeats.close()
         if deputy is not None:
             await deputy.close()
     finally:
@@ -60,34 +57,27 @@ def _rules(settings: SlaveSettings) -> Rules:
     return Rules(
         restart_delay_seconds=max(settings.restart_delay_seconds, _STAND_ASIDE_SECONDS),
         silence_seconds=settings.silence_seconds,
+        stuck_seconds=settings.stuck_seconds,
         start_seconds=settings.start_seconds,
         stop_seconds=settings.stop_seconds,
     )
 
 
-async def _listen(server: Server, settings: SlaveSettings) -> None:
+async def _listen(server: Server, settings: SlaveSettings, watcher: Watcher) -> HeartbeatSocket:
     runtime = settings.runtime
     local = runtime / SOCKET_NAME
     if not runtime.is_dir():
         raise CannotStart(f"the runtime folder {runtime} does not exist; systemd makes it (RuntimeDirectory=)")
-    if await asyncio.to_thread(_answers, local):
-        raise CannotStart(f"another slave runs on this host already: it answers on {local}")
+    if somebody_listens(local):
+        raise CannotStart(f"another slave runs on this host already: it listens on {local}")
     name = slave_pb2.DESCRIPTOR.services_by_name["Slave"].full_name
     try:
-        # The port first: whoever has it is alone. Only then is a stale socket replaced, which gRPC does by itself.
-        await server.start([settings.listen, f"unix:{local}"], [name])
+        # The port first: whoever has it is alone. Only then is a stale socket replaced.
+        await server.start([settings.listen], [name])
+        heartbeats = HeartbeatSocket(local, watcher.heartbeat)
         (runtime / MARK_NAME).unlink(missing_ok=True)
     except PortInUse as e:
         raise CannotStart(str(e)) from e
     except OSError as e:
         raise CannotStart(f"cannot use the runtime folder {runtime}: {e.strerror}; is it ours?") from e
-
-
-def _answers(local: Path) -> bool:
-    """Whether a process listens on this socket; one that a killed slave left behind does not count."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        try:
-            probe.connect(str(local))
-        except OSError:
-            return False
-        return True
+    return heartbeats

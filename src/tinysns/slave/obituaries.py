@@ -1,4 +1,5 @@
-"""Obituaries: when its master dies, the slave tells masters and routers over streams that are open already.
+"""Obituaries: when its master dies, the slave tells all routers over streams that are open already. (The other masters
+know it before it does, by their lifelines.)
 
 A stream whose peer went away is opened again all the time. An obituary waits a moment for peers that are just coming
 back, and no longer: later they have learned it in other ways, and old news about a dead master helps nobody.
@@ -30,11 +31,11 @@ _DEAD = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
 
 
 class Obituaries:
-    """The slave's streams to all that must know. `peers`: "address:port" of masters and routers."""
+    """The slave's streams to `routers`: "address:port" of each."""
 
-    def __init__(self, me: Member, peers: Sequence[str], tasks: Tasks) -> None:
+    def __init__(self, me: Member, routers: Sequence[str], tasks: Tasks) -> None:
         self._me = me
-        self._links = [_Link(peer, slave_pb2.Obituary(name=me.name, node=me.node)) for peer in peers]
+        self._links = [_Link(router, slave_pb2.Obituary(name=me.name, node=me.node)) for router in routers]
         for link in self._links:
             tasks.start(f"obituaries to {link.address}", link.run())
 

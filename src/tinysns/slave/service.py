@@ -1,12 +1,10 @@
-"""tinysns.v1.Slave: the status for operators, and the heartbeats of the master next door."""
+"""tinysns.v1.Slave: the status for operators."""
 
 import os
-from collections.abc import AsyncIterator
 
 import grpc
 
 from tinysns import __version__
-from tinysns.rpc.errors import abort
 from tinysns.slave.watcher import Watcher
 from tinysns.wire.v1 import slave_pb2 as pb
 from tinysns.wire.v1 import slave_pb2_grpc
@@ -36,19 +34,3 @@ class SlaveService(slave_pb2_grpc.SlaveServicer):
             release=__version__,
             master_trouble=self._watcher.trouble,
         )
-
-    async def Heartbeats(
-        self,
-        request_iterator: AsyncIterator[pb.Heartbeat],
-        context: "grpc.aio.ServicerContext[pb.Heartbeat, pb.HeartbeatsEnd]",
-    ) -> pb.HeartbeatsEnd:
-        if not context.peer().startswith("unix:"):
-            await abort(
-                context,
-                grpc.StatusCode.PERMISSION_DENIED,
-                "NOT_LOCAL",
-                "heartbeats are for the slave's local socket; no other host can say that a master lives",
-            )
-        async for beat in request_iterator:
-            self._watcher.heartbeat(beat.pid, beat.incarnation, beat.serving, beat.trouble)
-        return pb.HeartbeatsEnd()

@@ -4,19 +4,18 @@ All rules are in domain/supervision.py; here are only the clock, the process and
 """
 
 import asyncio
-import contextlib
 import logging
 import signal
-import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tinysns.domain import supervision as rules
-from tinysns.runtime import pidlock, robust, systemd
+from tinysns.runtime import pidlock, systemd
 from tinysns.runtime.tasks import Tasks
 from tinysns.slave import child
 from tinysns.slave.adopt import LOCK_NAME, NobodyKnown, age_seconds, claim_or_find
+from tinysns.wire.v1 import slave_pb2
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +36,6 @@ class Watcher:
         self._announce, self._tasks = announce, tasks
         self._child: child.Child | None = None
         self._said = (0, "")  # (pid, trouble) of the last heartbeat
-        self._listening_to = 0  # the pid whose mutex is waited for
         self._timer: asyncio.TimerHandle | None = None
 
     def begin(self) -> None:
@@ -48,12 +46,12 @@ class Watcher:
         """Asks for the orderly end of the master; `finished` follows."""
         self._feed(rules.StopRequested(time.monotonic()))
 
-    def heartbeat(self, pid: int, incarnation: int, serving: bool, trouble: str) -> None:
+    def heartbeat(self, beat: slave_pb2.Heartbeat) -> None:
         """The master has said that it lives, and if it does not serve, why."""
-        self._feed(rules.Heartbeat(time.monotonic(), pid, incarnation, serving))
-        if pid == self.watch.pid:
-            self._said = (pid, trouble)
-            self._listen_for_the_end(pid)
+        now = time.monotonic()
+        self._feed(rules.Heartbeat(now, beat.pid, beat.incarnation, beat.serving, beat.stuck_seconds))
+        if beat.pid == self.watch.pid:
+            self._said = (beat.pid, beat.trouble)
 
     @property
     def trouble(self) -> str:
@@ -115,28 +113,6 @@ class Watcher:
             event = rules.StartFailed(time.monotonic(), str(e))
         self._feed(event)
         self.begun.set()
-
-    def _listen_for_the_end(self, pid: int) -> None:
-        """Whoever sends heartbeats holds the mutex. A daemon: nothing but the master's end wakes the thread."""
-        if pid == self._listening_to:
-            return
-        self._listening_to = pid
-        loop = asyncio.get_running_loop()
-
-        def listen() -> None:
-            if mutex.wait():
-                with contextlib.suppress(RuntimeError):  # the slave has just ended
-                    loop.call_soon_threadsafe(self._dying, pid)
-
-        try:
-            mutex = robust.Mutex(robust.beside(self._lock))
-        except OSError as e:  # the end is noticed all the same, by the pidfd
-            log.warning("the master's end will be noticed some ms later than it could be: %s", e)
-            return
-        threading.Thread(target=listen, name=f"end of {pid}", daemon=True).start()
-
-    def _dying(self, pid: int) -> None:
-        self._feed(rules.Dying(time.monotonic(), pid))
 
     def _spawn(self, claim: pidlock.Claim) -> rules.Event:
         self._keep(child.spawn(self._command, claim))

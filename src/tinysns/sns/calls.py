@@ -9,7 +9,7 @@ import grpc
 from google.protobuf.message import DecodeError, Message
 
 from tinysns.domain.names import Refused
-from tinysns.replication.interface import NotServing
+from tinysns.replication.interface import NotServing, Overloaded
 from tinysns.rpc.channels import MAX_MESSAGE_BYTES
 from tinysns.rpc.errors import abort
 from tinysns.rpc.raw import Context
@@ -33,6 +33,8 @@ async def errors_answered(context: Context, *, definite: bool) -> AsyncIterator[
         yield
     except NotServing as e:
         await abort(context, grpc.StatusCode.UNAVAILABLE, "NOT_SERVING", str(e), definite=definite)
+    except Overloaded as e:  # of a call's only write; a stream may have others under way, see `overloaded`
+        await abort(context, grpc.StatusCode.RESOURCE_EXHAUSTED, "OVERLOADED", str(e))
     except Refused as e:
         await abort(context, grpc.StatusCode.INVALID_ARGUMENT, "REFUSED", str(e), definite=definite)
     except CallFailed as e:
@@ -47,9 +49,17 @@ async def held(context: Context, hold_seconds: float) -> AsyncIterator[None]:
         async with asyncio.timeout(limit):
             yield
     except TimeoutError:
-        raise NotServing(
-            f"no leader could be reached for {hold_seconds:g} s; try again, on another master if you know one"
-        ) from None
+        raise held_for(hold_seconds) from None
+
+
+def overloaded(error: Overloaded) -> CallFailed:
+    """For a stream: one of its writes was refused, but what it brought before or behind that may have an effect."""
+    return CallFailed(grpc.StatusCode.RESOURCE_EXHAUSTED, "OVERLOADED", str(error))
+
+
+def held_for(seconds: float) -> NotServing:
+    """A call has waited for as long as it may."""
+    return NotServing(f"no leader could be reached for {seconds:g} s; try again, on another master if you know one")
 
 
 def parse(kind: type[M], data: bytes) -> M:

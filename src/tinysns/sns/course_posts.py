@@ -6,9 +6,9 @@ import grpc
 
 from tinysns.domain.names import MAX_BATCH_BYTES, MAX_TEXT_BYTES, Refused, check_texts
 from tinysns.domain.writes import Outcome, Post
-from tinysns.replication.interface import NotServing
+from tinysns.replication.interface import NotServing, Overloaded
 from tinysns.rpc.raw import Context, receive
-from tinysns.sns.calls import CallFailed, parse
+from tinysns.sns.calls import CallFailed, overloaded, parse
 from tinysns.sns.course_writes import CourseWrites
 from tinysns.sns.interfaces import Interface
 
@@ -40,14 +40,17 @@ class PostStream:
             raise failure
 
     async def submit(self) -> None:
-        """Never returns. Raises NotServing."""
+        """Never returns. Raises NotServing, CallFailed."""
         while True:
             texts = [await self._waiting.get()]
             size = len(texts[0].encode())
             while not self._waiting.empty() and size <= MAX_BATCH_BYTES - MAX_TEXT_BYTES:
                 texts.append(self._waiting.get_nowait())
                 size += len(texts[-1].encode())
-            answer = await self._writes.post(self._context, Post(self._user, tuple(texts)))
+            try:
+                answer = await self._writes.post(self._context, Post(self._user, tuple(texts)))
+            except Overloaded as e:
+                raise overloaded(e) from None
             if answer.outcome is not Outcome.DONE:
                 raise NotServing(f"the posts were not taken ({answer.outcome.name}); open the timeline again")
             for _ in texts:

@@ -43,7 +43,7 @@ class CourseWrites:
         return answer.outcome
 
     async def post(self, context: Context, write: Write) -> Answer:
-        """What came of posts of a stream. Raises NotServing, indefinite."""
+        """What came of posts of a stream. Raises NotServing, indefinite, or Overloaded."""
         async with held(context, self._hold_seconds):
             return await self._own.submit(write)
         raise AssertionError("held lets no error disappear")

@@ -8,8 +8,8 @@ is the view's again, and posts from up to there come from SQLite, never from her
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
-from typing import NoReturn
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 
 from tinysns.domain.writes import Effect, Follow, Outcome, Post, Unfollow
 from tinysns.replication.interface import NotServing
@@ -118,7 +118,7 @@ class Hub:
         """Effects up to this log index were heard; 0 before the first."""
         self._by_user: dict[str, set[Subscription]] = {}
         self._by_author: dict[str, set[Subscription]] = {}
-        self._refusals: set[asyncio.Future[str]] = set()
+        self._refusals: set[Callable[[NotServing], None]] = set()
 
     # -- as Listener ---------------------------------------------------------------------------------------------------
 
@@ -145,9 +145,8 @@ class Hub:
     def refusing(self, sentence: str) -> None:
         for subscription in self._all():
             subscription.end(sentence)
-        for refusal in self._refusals:
-            if not refusal.done():
-                refusal.set_result(sentence)
+        for tell in list(self._refusals):
+            tell(NotServing(sentence))
 
     # -- for timelines and other streams -------------------------------------------------------------------------------
 
@@ -173,14 +172,14 @@ class Hub:
         for effect in early:
             self._hear(subscription, effect)
 
-    async def raise_when_refusing(self) -> NoReturn:
-        """Waits until this master stops serving, and raises NotServing then."""
-        refusal: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        self._refusals.add(refusal)
+    @contextmanager
+    def refusal(self, tell: Callable[[NotServing], None]) -> Iterator[None]:
+        """Inside, `tell` is called when this master stops serving."""
+        self._refusals.add(tell)
         try:
-            raise NotServing(await refusal)
+            yield
         finally:
-            self._refusals.discard(refusal)
+            self._refusals.discard(tell)
 
     @property
     def subscriptions(self) -> int:

@@ -5,15 +5,16 @@ Messages come and go as bytes: posts are serialised once for all readers and joi
 
 import asyncio
 from collections import deque
+from typing import NamedTuple
 
 import grpc
 
 from tinysns.codec import command_from_wire
 from tinysns.domain.names import Refused
-from tinysns.domain.writes import SESSION_WINDOW, Answer, Command, Outcome
-from tinysns.replication.interface import Submitter
+from tinysns.domain.writes import SESSION_WINDOW, Answer, Outcome
+from tinysns.replication.interface import NotServing, Overloaded, Submitter
 from tinysns.rpc.raw import Context, receive
-from tinysns.sns.calls import CallFailed, errors_answered, fitting, held, parse, until_first_ends
+from tinysns.sns.calls import CallFailed, errors_answered, fitting, held, held_for, overloaded, parse
 from tinysns.sns.counters import Counters
 from tinysns.sns.fanout import Hub
 from tinysns.sns.reads import Reads
@@ -89,44 +90,60 @@ class NativeService:
         raise AssertionError("errors_answered ends the call")
 
 
+class _Submitted(NamedTuple):
+    """A write that is not answered yet."""
+
+    number: int
+    answer: "asyncio.Future[Answer]"
+    at: float  # loop time
+
+
 class _WriteStream:
-    """The writes of one session: submitted as they come, answered in that order, at most SESSION_WINDOW in flight."""
+    """The writes of one session: submitted as they come, answered in that order, at most SESSION_WINDOW in flight.
+
+    Two tasks for a stream, none for a write: one reads and submits, and the call's own is woken by answers.
+    """
 
     def __init__(self, context: Context, submitter: Submitter, hold_seconds: float) -> None:
         self._context = context
         self._submitter = submitter
-        self._hold_seconds = hold_seconds
+        self._hold_seconds = hold_seconds if context.time_remaining() is None else None
+        self._loop = asyncio.get_running_loop()
         self._session = 0
         self._room = asyncio.Semaphore(SESSION_WINDOW)
-        self._waiting: deque[asyncio.Future[sns_pb2.Answer]] = deque()  # in the order in which they are answered
-        self._something_waits = asyncio.Event()
-        self._all_answered = asyncio.Event()
-        self._all_answered.set()
+        self._waiting: deque[_Submitted] = deque()  # in the order in which they are answered
+        self._news = asyncio.Event()  # something was answered, or the stream is to end
+        self._failure: NotServing | None = None
+        self._holding: asyncio.TimerHandle | None = None
 
     async def serve(self, hub: Hub) -> None:
         """Returns when the client has ended its side and got all answers. Raises NotServing, CallFailed."""
+        reading = self._loop.create_task(self._read(), name="read writes")
+        reading.add_done_callback(self._wake)
         try:
-            await until_first_ends(self._read(), self._answer(), hub.raise_when_refusing())
+            with hub.refusal(self._fail):
+                while self._waiting or not reading.done():
+                    await self._news.wait()
+                    self._news.clear()
+                    await self._answer()
+            reading.result()
         finally:
+            if self._holding is not None:
+                self._holding.cancel()
             # This gives up waiting and takes nothing back: what was submitted goes its way.
-            for answer in self._waiting:
-                answer.cancel()
-            await asyncio.gather(*self._waiting, return_exceptions=True)
+            for submitted in self._waiting:
+                submitted.answer.cancel()
+            reading.cancel()
+            await asyncio.gather(reading, return_exceptions=True)
 
     async def _read(self) -> None:
-        failure: CallFailed | None = None
-        try:
-            while True:
-                await self._room.acquire()  # no room, no reading: gRPC's flow control then stops the client
-                raw = await receive(self._context)
-                if raw is None:
-                    break
-                self._take(parse(sns_pb2.Command, raw))
-        except CallFailed as e:
-            failure = e
-        await self._all_answered.wait()  # also of what came before a broken message
-        if failure is not None:
-            raise failure
+        """Until the client has ended its side. What was wrong with a message is told behind the answers before it."""
+        while True:
+            await self._room.acquire()  # no room, no reading: gRPC's flow control then stops the client
+            raw = await receive(self._context)
+            if raw is None:
+                return
+            self._take(parse(sns_pb2.Command, raw))
 
     def _take(self, message: sns_pb2.Command) -> None:
         if self._session and message.session != self._session:
@@ -136,40 +153,56 @@ class _WriteStream:
                 "a Write stream carries the writes of one session; open another stream for another session",
             )
         self._session = message.session
-        loop = asyncio.get_running_loop()
-        answer: asyncio.Future[sns_pb2.Answer]
+        answer: asyncio.Future[Answer]
         try:
-            command = command_from_wire(message)
-        except Refused as e:
-            answer = loop.create_future()
-            answer.set_result(sns_pb2.Answer(number=message.number, outcome=sns_pb2.INVALID, detail=str(e)))
-        else:
-            # The loop starts tasks in the order in which they are made, and a submitter queues before it waits: so
-            # commands are submitted in the order in which they came.
-            answer = loop.create_task(self._submit(command), name=f"write {command.number}")
-        self._waiting.append(answer)
-        self._something_waits.set()
-        self._all_answered.clear()
+            answer = self._submitter.submit(command_from_wire(message))
+        except (Refused, NotServing) as e:
+            answer = self._loop.create_future()
+            answer.set_exception(e)
+        answer.add_done_callback(self._wake)
+        self._waiting.append(_Submitted(message.number, answer, self._loop.time()))
+        if self._hold_seconds is not None and self._holding is None:
+            self._holding = self._loop.call_later(self._hold_seconds, self._hold)
 
-    async def _submit(self, command: Command) -> sns_pb2.Answer:
-        async with held(self._context, self._hold_seconds):
-            return _to_wire(command.number, await self._submitter.submit(command))
-        raise AssertionError("held lets no error disappear")
+    def _wake(self, _: object) -> None:
+        self._news.set()
+
+    def _fail(self, error: NotServing) -> None:
+        self._failure = self._failure or error
+        self._news.set()
+
+    def _hold(self) -> None:
+        """Without a deadline of its own no write waits for longer than this: the first one has waited longest."""
+        self._holding = None
+        if self._waiting and self._hold_seconds is not None:
+            left_seconds = self._waiting[0].at + self._hold_seconds - self._loop.time()
+            if left_seconds <= 0:
+                self._fail(held_for(self._hold_seconds))
+            else:
+                self._holding = self._loop.call_later(left_seconds, self._hold)
 
     async def _answer(self) -> None:
-        """Those that are there at once go in one message."""
-        while True:
-            await self._something_waits.wait()
-            await asyncio.wait((self._waiting[0],))
-            answers = [self._waiting.popleft().result()]
-            while self._waiting and self._waiting[0].done():
-                answers.append(self._waiting.popleft().result())
+        """Those that are there at once go in one message. Raises what the first of the others has failed with."""
+        answers: list[sns_pb2.Answer] = []
+        error: BaseException | None = None
+        while error is None and self._waiting and self._waiting[0].answer.done():
+            submitted = self._waiting[0]
+            error = submitted.answer.exception()
+            if error is None:
+                answers.append(_to_wire(submitted.number, submitted.answer.result()))
+            elif isinstance(error, Refused):
+                answers.append(sns_pb2.Answer(number=submitted.number, outcome=sns_pb2.INVALID, detail=str(error)))
+                error = None
+            if error is None:
+                self._waiting.popleft()
+        if answers:
             await self._context.write(sns_pb2.Answers(answers=answers).SerializeToString())
             for _ in answers:
                 self._room.release()
-            if not self._waiting:
-                self._something_waits.clear()
-                self._all_answered.set()
+        if isinstance(error, Overloaded):
+            raise overloaded(error)
+        if (failure := error or self._failure) is not None:
+            raise failure
 
 
 def _to_wire(number: int, answer: Answer) -> sns_pb2.Answer:

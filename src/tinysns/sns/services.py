@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import grpc
 
 from tinysns.replication.interface import Submitter
-from tinysns.runtime.tasks import Tasks
 from tinysns.sns import course, native
 from tinysns.sns.counters import Counters
 from tinysns.sns.course_writes import CourseWrites
@@ -38,7 +37,6 @@ def add_services(
     submitter: Submitter,
     reader: Reader,
     hub: Hub,
-    tasks: Tasks,
     new_session: Callable[[], int],
     *,
     hold_seconds: float = 10.0,
@@ -53,7 +51,7 @@ def add_services(
     reads = Reads(reader, submitter, counters)
     timelines = Timelines(hub, reads, counters)
     submitter.add_listener(hub)
-    writes = CourseWrites(submitter, OwnSession(submitter, tasks, new_session), hold_seconds)
+    writes = CourseWrites(submitter, OwnSession(submitter, new_session), hold_seconds)
     own = native.NativeService(submitter, hub, reads, timelines, counters, hold_seconds)
     interfaces = (sns_service(dialect), MESSENGER_SERVER)
     courses = [course.CourseService(i, writes, reads, timelines, counters, hold_seconds) for i in interfaces]

@@ -11,8 +11,9 @@ use raft_engine::env::{FileSystem, Handle, Permission, WriteExt};
 use super::fail_stop;
 use super::io_notes::IoNotes;
 
-/// Room is written in pieces of this size.
-const ZEROS: usize = 256 << 10;
+/// Room is written a page at a time. The kernel keeps what is written at once in one piece of its cache, and writes such a
+/// piece whole whenever a part of it has changed.
+const PAGE: usize = 4 << 10;
 
 /// See the module.
 pub struct NotedFiles {
@@ -130,15 +131,19 @@ impl WriteExt for Cursor {
 
     /// Makes room by writing it. Space that is merely reserved would do as well for the size, but each append into it
     /// would still have to change the file's metadata (ext4 and xfs mark what was written of it), and its fsync so costs
-    /// a commit of the journal. Appends into room that is on the disk already are overwrites (examples/append.rs).
+    /// a commit of the journal now and then. Appends into room that is on the disk already are overwrites.
+    ///
+    /// Measured by ../../examples/append.rs, p50 of appends that grow / into reserved space / into written room: on an
+    /// ext4 image of the lab 1.6 / 0.7 / 0.4 ms, outside the lab 1.0 / 0.9 / 0.9.
     fn allocate(&mut self, offset: usize, size: usize) -> Result<()> {
-        let zeros = vec![0; ZEROS.min(size)];
         let (mut at, end) = (offset, offset + size);
-        while at < end {
-            let piece = &zeros[..zeros.len().min(end - at)];
-            self.file.notes.call(|| self.file.file.write_all_at(piece, at as u64))?;
-            at += piece.len();
-        }
-        Ok(())
+        self.file.notes.call(|| {
+            while at < end {
+                let piece = &[0; PAGE][..PAGE.min(end - at)];
+                self.file.file.write_all_at(piece, at as u64)?;
+                at += piece.len();
+            }
+            Ok(())
+        })
     }
 }

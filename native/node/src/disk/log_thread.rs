@@ -15,7 +15,7 @@ use crate::inbox::Inbox;
 
 /// What the log thread is asked to do, in order.
 pub enum Job {
-    Write(Write),
+    Write(Box<Write>),
     /// A compaction is on disk: files that hold nothing else can be used again or go.
     Purge,
 }
@@ -45,7 +45,7 @@ impl LogThread {
             match self.jobs.recv_timeout(MEASURE_IDLE) {
                 Ok(Job::Purge) => self.purge(),
                 Ok(Job::Write(first)) => {
-                    if self.write(first) {
+                    if self.write(*first) {
                         self.purge();
                     }
                     if clock::monotonic() < measured + MEASURE_BUSY {
@@ -69,7 +69,7 @@ impl LogThread {
             match self.jobs.try_recv() {
                 Ok(Job::Write(write)) => {
                     bytes += data_bytes(&write);
-                    writes.push(write);
+                    writes.push(*write);
                 }
                 Ok(Job::Purge) => purge = true,
                 Err(_) => break,

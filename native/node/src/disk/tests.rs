@@ -227,7 +227,8 @@ fn what_waits_is_written_by_one_fsync_and_told_once() {
     let (jobs, queue) = mpsc::channel();
     for order in 1..=20 {
         let entries = entries(order + 1..=order + 1, 100);
-        jobs.send(Job::Write(Write { order, entries, ..Write::default() })).expect("it has not begun");
+        let write = Write { order, entries, ..Write::default() };
+        jobs.send(Job::Write(Box::new(write))).expect("it has not begun");
     }
     jobs.send(Job::Purge).expect("it has not begun");
     drop(jobs);

@@ -67,7 +67,7 @@ impl Holder {
             for event in &events {
                 if event.token() != INCOMING {
                     let peer = event.token().0 as NodeId;
-                    if held.get_mut(&peer).is_some_and(|stream| has_ended(stream)) {
+                    if held.get_mut(&peer).is_some_and(has_ended) {
                         held.remove(&peer);
                     }
                     continue;
@@ -139,8 +139,9 @@ fn close_own(first: RawFd, last: RawFd) -> io::Result<()> {
 
 /// A lifeline says nothing; whatever comes but "nothing yet" is its end.
 fn has_ended(stream: &mut TcpStream) -> bool {
-    match stream.read(&mut [0; 64]) {
-        Ok(_) => true,
+    let read = stream.read(&mut [0; 64]);
+    match read {
+        Ok(_end_or_noise) => true,
         Err(error) => error.kind() != ErrorKind::WouldBlock && error.kind() != ErrorKind::Interrupted,
     }
 }

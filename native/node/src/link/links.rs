@@ -3,7 +3,6 @@
 //! Here is what comes in and what ends; who is dialed and kept alive is in upkeep.rs.
 
 use std::collections::{BTreeMap, HashMap};
-use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -130,7 +129,7 @@ impl Links {
         self.read(token, closed, turn);
     }
 
-    /// Reads on where the last turn has left something. True if there was any.
+    /// Reads on where the last turn has left something.
     pub fn read_on(&mut self, turn: &mut Turn) {
         let unread: Vec<_> = self.connections.iter().filter(|(_, c)| c.unread).map(|(token, _)| *token).collect();
         unread.into_iter().for_each(|token| self.read(token, false, turn));
@@ -253,16 +252,20 @@ impl Links {
     /// What came over the link of this peer is not what a member says. It is tried again, but not at once.
     pub fn drop_link(&mut self, peer: NodeId, why: &str, turn: &mut Turn) {
         turn.journal.warn_rarely(turn.now, "garbled", || format!("ended the link with member {peer}: {why}"));
-        self.lose(peer, turn);
+        if let Some(token) = self.linked.get(&peer) {
+            self.close(*token, turn);
+        }
         if let Some(at) = self.dial_at.get_mut(&peer) {
             *at = turn.awake + self.timing.silence;
         }
     }
 
-    /// The peer is gone, or of no use over this link.
-    pub fn lose(&mut self, peer: NodeId, turn: &mut Turn) {
-        if let Some(token) = self.linked.get(&peer) {
-            self.close(*token, turn);
+    /// The process of this peer has ended. What it said before counts: it is read first.
+    pub fn ended(&mut self, peer: Peer, turn: &mut Turn) {
+        let Some(token) = self.linked.get(&peer.node).copied() else { return };
+        if self.connections[&token].peer() == Some(peer) {
+            self.read(token, false, turn);
+            self.close(token, turn);
         }
     }
 
@@ -296,11 +299,4 @@ impl Links {
     pub fn has_unread(&self) -> bool {
         self.connections.values().any(|connection| connection.unread)
     }
-}
-
-/// Opens the port that links come in by.
-pub fn listen(address: SocketAddr, registry: &Registry, token: Token) -> io::Result<TcpListener> {
-    let mut listener = TcpListener::bind(address)?;
-    registry.register(&mut listener, token, Interest::READABLE)?;
-    Ok(listener)
 }

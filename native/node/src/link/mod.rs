@@ -7,5 +7,7 @@ pub mod links;
 pub mod screen;
 mod upkeep;
 
+pub use upkeep::listen;
+
 #[cfg(test)]
 mod tests;

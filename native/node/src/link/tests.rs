@@ -12,8 +12,9 @@ use tinysns_wire::link_hello::Purpose;
 use tinysns_wire::LinkHello;
 
 use super::frame::{self, FrameReader, Received, FRAME_BYTES};
-use super::greeting::Identity;
-use super::links::{listen, Links};
+use super::greeting::{Identity, Peer};
+use super::links::Links;
+use super::listen;
 use crate::clock;
 use crate::lifeline::holder;
 use crate::outbox::{Made, Output};
@@ -140,7 +141,7 @@ impl Raw {
         }
     }
 
-    fn is_refused_by(mut self, side: &mut Side) {
+    fn expect_refusal(mut self, side: &mut Side) {
         until("refused", || {
             side.spin();
             self.is_closed()
@@ -221,7 +222,7 @@ fn strangers_other_clusters_and_other_formats_are_refused() {
     for hello in wrong {
         let mut raw = Raw::dial(&side);
         raw.hello(&hello);
-        raw.is_refused_by(&mut side);
+        raw.expect_refusal(&mut side);
     }
     let notes = side.notes();
     assert_eq!(notes.len(), 3, "{notes:?}"); // of strangers one in a while
@@ -239,14 +240,14 @@ fn nothing_is_heard_before_a_hello() {
     for bytes in [&pulse[..], &long, b"GET / HTTP/1.1\r\n\r\n"] {
         let mut raw = Raw::dial(&side);
         raw.say(bytes);
-        raw.is_refused_by(&mut side);
+        raw.expect_refusal(&mut side);
     }
     let mut silent = Raw::dial(&side);
     side.spin();
     side.pass(Timing::default().connect - Duration::from_millis(1));
     assert!(!silent.is_closed());
     side.turn.awake += Duration::from_millis(2);
-    silent.is_refused_by(&mut side);
+    silent.expect_refusal(&mut side);
 }
 
 #[test]
@@ -310,6 +311,21 @@ fn a_silent_link_ends_but_only_when_somebody_listened() {
     side.pass(silence);
     assert_eq!(side.linked(), []);
     until("closed", || raw.is_closed());
+}
+
+#[test]
+fn what_a_peer_said_before_its_end_counts() {
+    let mut side = Side::new(1, 10, &[]);
+    let mut raw = Raw::greeted(&mut side, 2, 5);
+    side.turn.events.clear();
+    let mut bytes = vec![];
+    frame::encode(&Frame::Raft(Message { from: 2, to: 1, term: 9, ..Message::default() }), &mut bytes);
+    raw.say(&bytes);
+    std::thread::sleep(Duration::from_millis(50));
+    side.links.ended(Peer { node: 2, incarnation: 4 }, &mut side.turn); // of another life
+    assert_eq!(side.linked(), [(2, 5)]);
+    side.links.ended(Peer { node: 2, incarnation: 5 }, &mut side.turn);
+    assert!(matches!(side.turn.events[..], [Event::Frame { from: 2, .. }, Event::LinkLost { peer: 2 }]));
 }
 
 #[test]

@@ -3,9 +3,12 @@
 //! The member with the greater number dials, so that there is one link for each pair. One with a smaller number that has
 //! just been started knocks: it sends its hello, which the other one takes for a reason to dial at once.
 
+use std::io;
+use std::net::SocketAddr;
 use std::time::Duration;
 
-use mio::net::TcpStream;
+use mio::net::{TcpListener, TcpStream};
+use mio::{Interest, Registry, Token};
 use tinysns_member::NodeId;
 
 use super::connection::{Connection, Stage};
@@ -85,4 +88,11 @@ impl Links {
         };
         self.connections.values().map(of_connection).chain(self.dial_at.iter().filter_map(missing)).min()
     }
+}
+
+/// Opens the port that links come in by.
+pub fn listen(address: SocketAddr, registry: &Registry, token: Token) -> io::Result<TcpListener> {
+    let mut listener = TcpListener::bind(address)?;
+    registry.register(&mut listener, token, Interest::READABLE)?;
+    Ok(listener)
 }

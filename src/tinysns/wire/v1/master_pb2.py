@@ -24,41 +24,31 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ctinysns/wire/v1/master.proto\x12\ntinysns.v1\"\xa4\x01\n\tPeerFrame\x12\"\n\x05hello\x18\x01 \x01(\x0b\x32\x11.tinysns.v1.HelloH\x00\x12\x0e\n\x04raft\x18\x02 \x01(\x0cH\x00\x12\x0f\n\x05\x65ntry\x18\x03 \x01(\x0cH\x00\x12%\n\x07log_end\x18\x04 \x01(\x0b\x32\x12.tinysns.v1.LogEndH\x00\x12\"\n\x05pulse\x18\x05 \x01(\x0b\x32\x11.tinysns.v1.PulseH\x00\x42\x07\n\x05\x66rame\">\n\x05Hello\x12\x12\n\ncluster_id\x18\x01 \x01(\t\x12\x0c\n\x04node\x18\x02 \x01(\x04\x12\x13\n\x0bincarnation\x18\x03 \x01(\x04\"W\n\x06LogEnd\x12\x13\n\x0blost_leader\x18\x01 \x01(\x04\x12\x11\n\tlost_term\x18\x02 \x01(\x04\x12\x11\n\tlast_term\x18\x03 \x01(\x04\x12\x12\n\nlast_index\x18\x04 \x01(\x04\"\x07\n\x05Pulse\"\r\n\x0b\x45xchangeEnd\"?\n\x11\x46\x65tchStateRequest\x12\x12\n\ncluster_id\x18\x01 \x01(\t\x12\x16\n\x0e\x61t_least_index\x18\x02 \x01(\x04\"E\n\nStateChunk\x12\x15\n\rapplied_index\x18\x01 \x01(\x04\x12\x12\n\nsize_bytes\x18\x02 \x01(\x04\x12\x0c\n\x04\x64\x61ta\x18\x03 \x01(\x0c\"\x0f\n\rStatusRequest\"\xc4\x04\n\x0cMasterStatus\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x02 \x01(\t\x12\x0c\n\x04node\x18\x03 \x01(\x04\x12\x12\n\ncluster_id\x18\x04 \x01(\t\x12\x13\n\x0bincarnation\x18\x05 \x01(\x04\x12\x0b\n\x03pid\x18\x06 \x01(\r\x12\x0f\n\x07serving\x18\x07 \x01(\x08\x12\x0f\n\x07trouble\x18\x08 \x01(\t\x12\x1e\n\x04role\x18\t \x01(\x0e\x32\x10.tinysns.v1.Role\x12\x0e\n\x06leader\x18\n \x01(\x04\x12\x16\n\x0eleader_address\x18\x0b \x01(\t\x12\x0c\n\x04term\x18\x0c \x01(\x04\x12\x13\n\x0b\x66irst_index\x18\r \x01(\x04\x12\x12\n\nlast_index\x18\x0e \x01(\x04\x12\x14\n\x0c\x63ommit_index\x18\x0f \x01(\x04\x12\x15\n\rapplied_index\x18\x10 \x01(\x04\x12\r\n\x05users\x18\x11 \x01(\x04\x12\x17\n\x0fposts_delivered\x18\x12 \x01(\x04\x12\x14\n\x0copen_streams\x18\x13 \x01(\r\x12\x13\n\x0blocal_reads\x18\x14 \x01(\x04\x12\x18\n\x10\x66orwarded_writes\x18\x15 \x01(\x04\x12\x14\n\x0clocal_writes\x18\x16 \x01(\x04\x12\x1b\n\x13snapshots_installed\x18\x17 \x01(\x04\x12\x12\n\nfree_bytes\x18\x18 \x01(\x04\x12\x16\n\x0eresident_bytes\x18\x19 \x01(\x04\x12\x0f\n\x07release\x18\x1a \x01(\t\x12\r\n\x05\x66sync\x18\x1b \x01(\x08\x12\x17\n\x0fstarted_unix_ns\x18\x1c \x01(\x04\"\x0f\n\rDigestRequest\"4\n\x0bStateDigest\x12\x15\n\rapplied_index\x18\x01 \x01(\x04\x12\x0e\n\x06sha256\x18\x02 \x01(\t\"\x11\n\x0fHandOverRequest\"-\n\rHandOverReply\x12\x0e\n\x06leader\x18\x01 \x01(\x04\x12\x0c\n\x04term\x18\x02 \x01(\x04*B\n\x04Role\x12\x0c\n\x08\x46OLLOWER\x10\x00\x12\x11\n\rPRE_CANDIDATE\x10\x01\x12\r\n\tCANDIDATE\x10\x02\x12\n\n\x06LEADER\x10\x03\x32\xd4\x02\n\x06Master\x12<\n\x08\x45xchange\x12\x15.tinysns.v1.PeerFrame\x1a\x17.tinysns.v1.ExchangeEnd(\x01\x12\x45\n\nFetchState\x12\x1d.tinysns.v1.FetchStateRequest\x1a\x16.tinysns.v1.StateChunk0\x01\x12@\n\tGetStatus\x12\x19.tinysns.v1.StatusRequest\x1a\x18.tinysns.v1.MasterStatus\x12?\n\tGetDigest\x12\x19.tinysns.v1.DigestRequest\x1a\x17.tinysns.v1.StateDigest\x12\x42\n\x08HandOver\x12\x1b.tinysns.v1.HandOverRequest\x1a\x19.tinysns.v1.HandOverReplyb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ctinysns/wire/v1/master.proto\x12\ntinysns.v1\"?\n\x11\x46\x65tchStateRequest\x12\x12\n\ncluster_id\x18\x01 \x01(\t\x12\x16\n\x0e\x61t_least_index\x18\x02 \x01(\x04\"E\n\nStateChunk\x12\x15\n\rapplied_index\x18\x01 \x01(\x04\x12\x12\n\nsize_bytes\x18\x02 \x01(\x04\x12\x0c\n\x04\x64\x61ta\x18\x03 \x01(\x0c\"\x0f\n\rStatusRequest\"\xca\x05\n\x0cMasterStatus\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x02 \x01(\t\x12\x0c\n\x04node\x18\x03 \x01(\x04\x12\x12\n\ncluster_id\x18\x04 \x01(\t\x12\x13\n\x0bincarnation\x18\x05 \x01(\x04\x12\x0b\n\x03pid\x18\x06 \x01(\r\x12\x0f\n\x07serving\x18\x07 \x01(\x08\x12\x0f\n\x07trouble\x18\x08 \x01(\t\x12\x1e\n\x04role\x18\t \x01(\x0e\x32\x10.tinysns.v1.Role\x12\x0e\n\x06leader\x18\n \x01(\x04\x12\x16\n\x0eleader_address\x18\x0b \x01(\t\x12\x0c\n\x04term\x18\x0c \x01(\x04\x12\x13\n\x0b\x66irst_index\x18\r \x01(\x04\x12\x12\n\nlast_index\x18\x0e \x01(\x04\x12\x14\n\x0c\x63ommit_index\x18\x0f \x01(\x04\x12\x15\n\rapplied_index\x18\x10 \x01(\x04\x12\r\n\x05users\x18\x11 \x01(\x04\x12\x17\n\x0fposts_delivered\x18\x12 \x01(\x04\x12\x14\n\x0copen_streams\x18\x13 \x01(\r\x12\x13\n\x0blocal_reads\x18\x14 \x01(\x04\x12\x18\n\x10\x66orwarded_writes\x18\x15 \x01(\x04\x12\x14\n\x0clocal_writes\x18\x16 \x01(\x04\x12\x1b\n\x13snapshots_installed\x18\x17 \x01(\x04\x12\x12\n\nfree_bytes\x18\x18 \x01(\x04\x12\x16\n\x0eresident_bytes\x18\x19 \x01(\x04\x12\x0f\n\x07release\x18\x1a \x01(\t\x12\r\n\x05\x66sync\x18\x1b \x01(\x08\x12\x17\n\x0fstarted_unix_ns\x18\x1c \x01(\x04\x12\x13\n\x0b\x66ree_inodes\x18\x1d \x01(\x04\x12\x0e\n\x06\x66syncs\x18\x1e \x01(\x04\x12\r\n\x05turns\x18\x1f \x01(\x04\x12\r\n\x05wakes\x18  \x01(\x04\x12\x16\n\x0epending_writes\x18! \x01(\x04\x12\x16\n\x0e\x66sync_usual_ms\x18\" \x01(\x01\x12\x11\n\tlog_bytes\x18# \x01(\x04\"\x0f\n\rDigestRequest\"4\n\x0bStateDigest\x12\x15\n\rapplied_index\x18\x01 \x01(\x04\x12\x0e\n\x06sha256\x18\x02 \x01(\t\"\x11\n\x0fHandOverRequest\"-\n\rHandOverReply\x12\x0e\n\x06leader\x18\x01 \x01(\x04\x12\x0c\n\x04term\x18\x02 \x01(\x04*B\n\x04Role\x12\x0c\n\x08\x46OLLOWER\x10\x00\x12\x11\n\rPRE_CANDIDATE\x10\x01\x12\r\n\tCANDIDATE\x10\x02\x12\n\n\x06LEADER\x10\x03\x32\x96\x02\n\x06Master\x12\x45\n\nFetchState\x12\x1d.tinysns.v1.FetchStateRequest\x1a\x16.tinysns.v1.StateChunk0\x01\x12@\n\tGetStatus\x12\x19.tinysns.v1.StatusRequest\x1a\x18.tinysns.v1.MasterStatus\x12?\n\tGetDigest\x12\x19.tinysns.v1.DigestRequest\x1a\x17.tinysns.v1.StateDigest\x12\x42\n\x08HandOver\x12\x1b.tinysns.v1.HandOverRequest\x1a\x19.tinysns.v1.HandOverReplyb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'tinysns.wire.v1.master_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_ROLE']._serialized_start=1261
-  _globals['_ROLE']._serialized_end=1327
-  _globals['_PEERFRAME']._serialized_start=45
-  _globals['_PEERFRAME']._serialized_end=209
-  _globals['_HELLO']._serialized_start=211
-  _globals['_HELLO']._serialized_end=273
-  _globals['_LOGEND']._serialized_start=275
-  _globals['_LOGEND']._serialized_end=362
-  _globals['_PULSE']._serialized_start=364
-  _globals['_PULSE']._serialized_end=371
-  _globals['_EXCHANGEEND']._serialized_start=373
-  _globals['_EXCHANGEEND']._serialized_end=386
-  _globals['_FETCHSTATEREQUEST']._serialized_start=388
-  _globals['_FETCHSTATEREQUEST']._serialized_end=451
-  _globals['_STATECHUNK']._serialized_start=453
-  _globals['_STATECHUNK']._serialized_end=522
-  _globals['_STATUSREQUEST']._serialized_start=524
-  _globals['_STATUSREQUEST']._serialized_end=539
-  _globals['_MASTERSTATUS']._serialized_start=542
-  _globals['_MASTERSTATUS']._serialized_end=1122
-  _globals['_DIGESTREQUEST']._serialized_start=1124
-  _globals['_DIGESTREQUEST']._serialized_end=1139
-  _globals['_STATEDIGEST']._serialized_start=1141
-  _globals['_STATEDIGEST']._serialized_end=1193
-  _globals['_HANDOVERREQUEST']._serialized_start=1195
-  _globals['_HANDOVERREQUEST']._serialized_end=1212
-  _globals['_HANDOVERREPLY']._serialized_start=1214
-  _globals['_HANDOVERREPLY']._serialized_end=1259
-  _globals['_MASTER']._serialized_start=1330
-  _globals['_MASTER']._serialized_end=1670
+  _globals['_ROLE']._serialized_start=1051
+  _globals['_ROLE']._serialized_end=1117
+  _globals['_FETCHSTATEREQUEST']._serialized_start=44
+  _globals['_FETCHSTATEREQUEST']._serialized_end=107
+  _globals['_STATECHUNK']._serialized_start=109
+  _globals['_STATECHUNK']._serialized_end=178
+  _globals['_STATUSREQUEST']._serialized_start=180
+  _globals['_STATUSREQUEST']._serialized_end=195
+  _globals['_MASTERSTATUS']._serialized_start=198
+  _globals['_MASTERSTATUS']._serialized_end=912
+  _globals['_DIGESTREQUEST']._serialized_start=914
+  _globals['_DIGESTREQUEST']._serialized_end=929
+  _globals['_STATEDIGEST']._serialized_start=931
+  _globals['_STATEDIGEST']._serialized_end=983
+  _globals['_HANDOVERREQUEST']._serialized_start=985
+  _globals['_HANDOVERREQUEST']._serialized_end=1002
+  _globals['_HANDOVERREPLY']._serialized_start=1004
+  _globals['_HANDOVERREPLY']._serialized_end=1049
+  _globals['_MASTER']._serialized_start=1120
+  _globals['_MASTER']._serialized_end=1398
 # @@protoc_insertion_point(module_scope)

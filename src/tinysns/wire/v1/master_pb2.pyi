@@ -1,7 +1,6 @@
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
-from collections.abc import Mapping as _Mapping
 from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
@@ -16,50 +15,6 @@ FOLLOWER: Role
 PRE_CANDIDATE: Role
 CANDIDATE: Role
 LEADER: Role
-
-class PeerFrame(_message.Message):
-    __slots__ = ("hello", "raft", "entry", "log_end", "pulse")
-    HELLO_FIELD_NUMBER: _ClassVar[int]
-    RAFT_FIELD_NUMBER: _ClassVar[int]
-    ENTRY_FIELD_NUMBER: _ClassVar[int]
-    LOG_END_FIELD_NUMBER: _ClassVar[int]
-    PULSE_FIELD_NUMBER: _ClassVar[int]
-    hello: Hello
-    raft: bytes
-    entry: bytes
-    log_end: LogEnd
-    pulse: Pulse
-    def __init__(self, hello: _Optional[_Union[Hello, _Mapping]] = ..., raft: _Optional[bytes] = ..., entry: _Optional[bytes] = ..., log_end: _Optional[_Union[LogEnd, _Mapping]] = ..., pulse: _Optional[_Union[Pulse, _Mapping]] = ...) -> None: ...
-
-class Hello(_message.Message):
-    __slots__ = ("cluster_id", "node", "incarnation")
-    CLUSTER_ID_FIELD_NUMBER: _ClassVar[int]
-    NODE_FIELD_NUMBER: _ClassVar[int]
-    INCARNATION_FIELD_NUMBER: _ClassVar[int]
-    cluster_id: str
-    node: int
-    incarnation: int
-    def __init__(self, cluster_id: _Optional[str] = ..., node: _Optional[int] = ..., incarnation: _Optional[int] = ...) -> None: ...
-
-class LogEnd(_message.Message):
-    __slots__ = ("lost_leader", "lost_term", "last_term", "last_index")
-    LOST_LEADER_FIELD_NUMBER: _ClassVar[int]
-    LOST_TERM_FIELD_NUMBER: _ClassVar[int]
-    LAST_TERM_FIELD_NUMBER: _ClassVar[int]
-    LAST_INDEX_FIELD_NUMBER: _ClassVar[int]
-    lost_leader: int
-    lost_term: int
-    last_term: int
-    last_index: int
-    def __init__(self, lost_leader: _Optional[int] = ..., lost_term: _Optional[int] = ..., last_term: _Optional[int] = ..., last_index: _Optional[int] = ...) -> None: ...
-
-class Pulse(_message.Message):
-    __slots__ = ()
-    def __init__(self) -> None: ...
-
-class ExchangeEnd(_message.Message):
-    __slots__ = ()
-    def __init__(self) -> None: ...
 
 class FetchStateRequest(_message.Message):
     __slots__ = ("cluster_id", "at_least_index")
@@ -84,7 +39,7 @@ class StatusRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class MasterStatus(_message.Message):
-    __slots__ = ("name", "address", "node", "cluster_id", "incarnation", "pid", "serving", "trouble", "role", "leader", "leader_address", "term", "first_index", "last_index", "commit_index", "applied_index", "users", "posts_delivered", "open_streams", "local_reads", "forwarded_writes", "local_writes", "snapshots_installed", "free_bytes", "resident_bytes", "release", "fsync", "started_unix_ns")
+    __slots__ = ("name", "address", "node", "cluster_id", "incarnation", "pid", "serving", "trouble", "role", "leader", "leader_address", "term", "first_index", "last_index", "commit_index", "applied_index", "users", "posts_delivered", "open_streams", "local_reads", "forwarded_writes", "local_writes", "snapshots_installed", "free_bytes", "resident_bytes", "release", "fsync", "started_unix_ns", "free_inodes", "fsyncs", "turns", "wakes", "pending_writes", "fsync_usual_ms", "log_bytes")
     NAME_FIELD_NUMBER: _ClassVar[int]
     ADDRESS_FIELD_NUMBER: _ClassVar[int]
     NODE_FIELD_NUMBER: _ClassVar[int]
@@ -113,6 +68,13 @@ class MasterStatus(_message.Message):
     RELEASE_FIELD_NUMBER: _ClassVar[int]
     FSYNC_FIELD_NUMBER: _ClassVar[int]
     STARTED_UNIX_NS_FIELD_NUMBER: _ClassVar[int]
+    FREE_INODES_FIELD_NUMBER: _ClassVar[int]
+    FSYNCS_FIELD_NUMBER: _ClassVar[int]
+    TURNS_FIELD_NUMBER: _ClassVar[int]
+    WAKES_FIELD_NUMBER: _ClassVar[int]
+    PENDING_WRITES_FIELD_NUMBER: _ClassVar[int]
+    FSYNC_USUAL_MS_FIELD_NUMBER: _ClassVar[int]
+    LOG_BYTES_FIELD_NUMBER: _ClassVar[int]
     name: str
     address: str
     node: int
@@ -141,7 +103,14 @@ class MasterStatus(_message.Message):
     release: str
     fsync: bool
     started_unix_ns: int
-    def __init__(self, name: _Optional[str] = ..., address: _Optional[str] = ..., node: _Optional[int] = ..., cluster_id: _Optional[str] = ..., incarnation: _Optional[int] = ..., pid: _Optional[int] = ..., serving: _Optional[bool] = ..., trouble: _Optional[str] = ..., role: _Optional[_Union[Role, str]] = ..., leader: _Optional[int] = ..., leader_address: _Optional[str] = ..., term: _Optional[int] = ..., first_index: _Optional[int] = ..., last_index: _Optional[int] = ..., commit_index: _Optional[int] = ..., applied_index: _Optional[int] = ..., users: _Optional[int] = ..., posts_delivered: _Optional[int] = ..., open_streams: _Optional[int] = ..., local_reads: _Optional[int] = ..., forwarded_writes: _Optional[int] = ..., local_writes: _Optional[int] = ..., snapshots_installed: _Optional[int] = ..., free_bytes: _Optional[int] = ..., resident_bytes: _Optional[int] = ..., release: _Optional[str] = ..., fsync: _Optional[bool] = ..., started_unix_ns: _Optional[int] = ...) -> None: ...
+    free_inodes: int
+    fsyncs: int
+    turns: int
+    wakes: int
+    pending_writes: int
+    fsync_usual_ms: float
+    log_bytes: int
+    def __init__(self, name: _Optional[str] = ..., address: _Optional[str] = ..., node: _Optional[int] = ..., cluster_id: _Optional[str] = ..., incarnation: _Optional[int] = ..., pid: _Optional[int] = ..., serving: _Optional[bool] = ..., trouble: _Optional[str] = ..., role: _Optional[_Union[Role, str]] = ..., leader: _Optional[int] = ..., leader_address: _Optional[str] = ..., term: _Optional[int] = ..., first_index: _Optional[int] = ..., last_index: _Optional[int] = ..., commit_index: _Optional[int] = ..., applied_index: _Optional[int] = ..., users: _Optional[int] = ..., posts_delivered: _Optional[int] = ..., open_streams: _Optional[int] = ..., local_reads: _Optional[int] = ..., forwarded_writes: _Optional[int] = ..., local_writes: _Optional[int] = ..., snapshots_installed: _Optional[int] = ..., free_bytes: _Optional[int] = ..., resident_bytes: _Optional[int] = ..., release: _Optional[str] = ..., fsync: _Optional[bool] = ..., started_unix_ns: _Optional[int] = ..., free_inodes: _Optional[int] = ..., fsyncs: _Optional[int] = ..., turns: _Optional[int] = ..., wakes: _Optional[int] = ..., pending_writes: _Optional[int] = ..., fsync_usual_ms: _Optional[float] = ..., log_bytes: _Optional[int] = ...) -> None: ...
 
 class DigestRequest(_message.Message):
     __slots__ = ()

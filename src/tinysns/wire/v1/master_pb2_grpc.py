@@ -34,11 +34,6 @@ class MasterStub:
         Args:
             channel: A grpc.Channel.
         """
-        self.Exchange = channel.stream_unary(
-                '/tinysns.v1.Master/Exchange',
-                request_serializer=tinysns_dot_wire_dot_v1_dot_master__pb2.PeerFrame.SerializeToString,
-                response_deserializer=tinysns_dot_wire_dot_v1_dot_master__pb2.ExchangeEnd.FromString,
-                _registered_method=True)
         self.FetchState = channel.unary_stream(
                 '/tinysns.v1.Master/FetchState',
                 request_serializer=tinysns_dot_wire_dot_v1_dot_master__pb2.FetchStateRequest.SerializeToString,
@@ -63,13 +58,6 @@ class MasterStub:
 
 class MasterServicer:
     """Missing associated documentation comment in .proto file."""
-
-    def Exchange(self, request_iterator, context):
-        """One stream for each ordered pair of masters, open for as long as both live. The first frame is a hello.
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
 
     def FetchState(self, request, context):
         """A copy of the state at some position at or behind at_least_index, for a member that is too far behind.
@@ -101,11 +89,6 @@ class MasterServicer:
 
 def add_MasterServicer_to_server(servicer, server):
     rpc_method_handlers = {
-            'Exchange': grpc.stream_unary_rpc_method_handler(
-                    servicer.Exchange,
-                    request_deserializer=tinysns_dot_wire_dot_v1_dot_master__pb2.PeerFrame.FromString,
-                    response_serializer=tinysns_dot_wire_dot_v1_dot_master__pb2.ExchangeEnd.SerializeToString,
-            ),
             'FetchState': grpc.unary_stream_rpc_method_handler(
                     servicer.FetchState,
                     request_deserializer=tinysns_dot_wire_dot_v1_dot_master__pb2.FetchStateRequest.FromString,
@@ -136,33 +119,6 @@ def add_MasterServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class Master:
     """Missing associated documentation comment in .proto file."""
-
-    @staticmethod
-    def Exchange(request_iterator,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.stream_unary(
-            request_iterator,
-            target,
-            '/tinysns.v1.Master/Exchange',
-            tinysns_dot_wire_dot_v1_dot_master__pb2.PeerFrame.SerializeToString,
-            tinysns_dot_wire_dot_v1_dot_master__pb2.ExchangeEnd.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
 
     @staticmethod
     def FetchState(request,

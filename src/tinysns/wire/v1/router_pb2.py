@@ -24,31 +24,33 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ctinysns/wire/v1/router.proto\x12\ntinysns.v1\"?\n\x07Message\x12\x0c\n\x04text\x18\x01 \x01(\t\x12&\n\x05state\x18\x02 \x01(\x0b\x32\x17.tinysns.v1.MasterState\";\n\x08Response\x12\"\n\x06result\x18\x01 \x01(\x0e\x32\x12.tinysns.v1.Result\x12\x0b\n\x03msg\x18\x02 \x01(\t\"\x97\x01\n\x0bMasterState\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0bincarnation\x18\x02 \x01(\x04\x12\x0f\n\x07serving\x18\x03 \x01(\x08\x12\x0e\n\x06leader\x18\x04 \x01(\t\x12\x0c\n\x04term\x18\x05 \x01(\x04\x12\x14\n\x0copen_streams\x18\x06 \x01(\r\x12\x12\n\ncluster_id\x18\x07 \x01(\t\x12\x0c\n\x04rank\x18\x08 \x01(\r\"\x1c\n\x0cRouteRequest\x12\x0c\n\x04stay\x18\x01 \x01(\t\"v\n\x05Route\x12\x0f\n\x07primary\x18\x01 \x01(\t\x12\x0f\n\x07\x62\x61\x63kups\x18\x02 \x03(\t\x12\x0e\n\x06leader\x18\x03 \x01(\t\x12\x0c\n\x04term\x18\x04 \x01(\x04\x12\x0f\n\x07routers\x18\x05 \x03(\t\x12\x0e\n\x06policy\x18\x06 \x01(\t\x12\x0c\n\x04\x64\x65\x61\x64\x18\x07 \x03(\t\"\x10\n\x0eMastersRequest\"\x8d\x01\n\x07Masters\x12(\n\x07masters\x18\x01 \x03(\x0b\x32\x17.tinysns.v1.KnownMaster\x12\x1e\n\x16router_started_unix_ns\x18\x02 \x01(\x04\x12\x12\n\nrouter_pid\x18\x03 \x01(\r\x12\x13\n\x0brouter_name\x18\x04 \x01(\t\x12\x0f\n\x07routers\x18\x05 \x03(\t\"Y\n\x0bKnownMaster\x12\x0f\n\x07\x61\x64\x64ress\x18\x01 \x01(\t\x12&\n\x05state\x18\x02 \x01(\x0b\x32\x17.tinysns.v1.MasterState\x12\x11\n\tconnected\x18\x03 \x01(\x08*1\n\x06Result\x12\x0b\n\x07SUCCESS\x10\x00\x12\r\n\tNOT_FOUND\x10\x01\x12\x0b\n\x07REFUSED\x10\x02\x32\xf1\x02\n\x06Router\x12\x38\n\tAddMaster\x12\x13.tinysns.v1.Message\x1a\x14.tinysns.v1.Response\"\x00\x12;\n\x0cGetAvailable\x12\x13.tinysns.v1.Message\x1a\x14.tinysns.v1.Response\"\x00\x12:\n\x08\x44ualPing\x12\x13.tinysns.v1.Message\x1a\x13.tinysns.v1.Message\"\x00(\x01\x30\x01\x12\x39\n\x08GetRoute\x12\x18.tinysns.v1.RouteRequest\x1a\x11.tinysns.v1.Route\"\x00\x12\x38\n\x05Watch\x12\x18.tinysns.v1.RouteRequest\x1a\x11.tinysns.v1.Route\"\x00\x30\x01\x12?\n\nGetMasters\x12\x1a.tinysns.v1.MastersRequest\x1a\x13.tinysns.v1.Masters\"\x00\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1ctinysns/wire/v1/router.proto\x12\ntinysns.v1\"?\n\x07Message\x12\x0c\n\x04text\x18\x01 \x01(\t\x12&\n\x05state\x18\x02 \x01(\x0b\x32\x17.tinysns.v1.MasterState\";\n\x08Response\x12\"\n\x06result\x18\x01 \x01(\x0e\x32\x12.tinysns.v1.Result\x12\x0b\n\x03msg\x18\x02 \x01(\t\"\xc1\x01\n\x0bMasterState\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0bincarnation\x18\x02 \x01(\x04\x12\x0f\n\x07serving\x18\x03 \x01(\x08\x12\x0e\n\x06leader\x18\x04 \x01(\t\x12\x0c\n\x04term\x18\x05 \x01(\x04\x12\x14\n\x0copen_streams\x18\x06 \x01(\r\x12\x12\n\ncluster_id\x18\x07 \x01(\t\x12\x0c\n\x04rank\x18\x08 \x01(\r\x12(\n\nlost_peers\x18\t \x03(\x0b\x32\x14.tinysns.v1.LostPeer\"-\n\x08LostPeer\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0bincarnation\x18\x02 \x01(\x04\"\x1c\n\x0cRouteRequest\x12\x0c\n\x04stay\x18\x01 \x01(\t\"v\n\x05Route\x12\x0f\n\x07primary\x18\x01 \x01(\t\x12\x0f\n\x07\x62\x61\x63kups\x18\x02 \x03(\t\x12\x0e\n\x06leader\x18\x03 \x01(\t\x12\x0c\n\x04term\x18\x04 \x01(\x04\x12\x0f\n\x07routers\x18\x05 \x03(\t\x12\x0e\n\x06policy\x18\x06 \x01(\t\x12\x0c\n\x04\x64\x65\x61\x64\x18\x07 \x03(\t\"\x10\n\x0eMastersRequest\"\x8d\x01\n\x07Masters\x12(\n\x07masters\x18\x01 \x03(\x0b\x32\x17.tinysns.v1.KnownMaster\x12\x1e\n\x16router_started_unix_ns\x18\x02 \x01(\x04\x12\x12\n\nrouter_pid\x18\x03 \x01(\r\x12\x13\n\x0brouter_name\x18\x04 \x01(\t\x12\x0f\n\x07routers\x18\x05 \x03(\t\"Y\n\x0bKnownMaster\x12\x0f\n\x07\x61\x64\x64ress\x18\x01 \x01(\t\x12&\n\x05state\x18\x02 \x01(\x0b\x32\x17.tinysns.v1.MasterState\x12\x11\n\tconnected\x18\x03 \x01(\x08*1\n\x06Result\x12\x0b\n\x07SUCCESS\x10\x00\x12\r\n\tNOT_FOUND\x10\x01\x12\x0b\n\x07REFUSED\x10\x02\x32\xf1\x02\n\x06Router\x12\x38\n\tAddMaster\x12\x13.tinysns.v1.Message\x1a\x14.tinysns.v1.Response\"\x00\x12;\n\x0cGetAvailable\x12\x13.tinysns.v1.Message\x1a\x14.tinysns.v1.Response\"\x00\x12:\n\x08\x44ualPing\x12\x13.tinysns.v1.Message\x1a\x13.tinysns.v1.Message\"\x00(\x01\x30\x01\x12\x39\n\x08GetRoute\x12\x18.tinysns.v1.RouteRequest\x1a\x11.tinysns.v1.Route\"\x00\x12\x38\n\x05Watch\x12\x18.tinysns.v1.RouteRequest\x1a\x11.tinysns.v1.Route\"\x00\x30\x01\x12?\n\nGetMasters\x12\x1a.tinysns.v1.MastersRequest\x1a\x13.tinysns.v1.Masters\"\x00\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'tinysns.wire.v1.router_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_RESULT']._serialized_start=727
-  _globals['_RESULT']._serialized_end=776
+  _globals['_RESULT']._serialized_start=816
+  _globals['_RESULT']._serialized_end=865
   _globals['_MESSAGE']._serialized_start=44
   _globals['_MESSAGE']._serialized_end=107
   _globals['_RESPONSE']._serialized_start=109
   _globals['_RESPONSE']._serialized_end=168
   _globals['_MASTERSTATE']._serialized_start=171
-  _globals['_MASTERSTATE']._serialized_end=322
-  _globals['_ROUTEREQUEST']._serialized_start=324
-  _globals['_ROUTEREQUEST']._serialized_end=352
-  _globals['_ROUTE']._serialized_start=354
-  _globals['_ROUTE']._serialized_end=472
-  _globals['_MASTERSREQUEST']._serialized_start=474
-  _globals['_MASTERSREQUEST']._serialized_end=490
-  _globals['_MASTERS']._serialized_start=493
-  _globals['_MASTERS']._serialized_end=634
-  _globals['_KNOWNMASTER']._serialized_start=636
-  _globals['_KNOWNMASTER']._serialized_end=725
-  _globals['_ROUTER']._serialized_start=779
-  _globals['_ROUTER']._serialized_end=1148
+  _globals['_MASTERSTATE']._serialized_end=364
+  _globals['_LOSTPEER']._serialized_start=366
+  _globals['_LOSTPEER']._serialized_end=411
+  _globals['_ROUTEREQUEST']._serialized_start=413
+  _globals['_ROUTEREQUEST']._serialized_end=441
+  _globals['_ROUTE']._serialized_start=443
+  _globals['_ROUTE']._serialized_end=561
+  _globals['_MASTERSREQUEST']._serialized_start=563
+  _globals['_MASTERSREQUEST']._serialized_end=579
+  _globals['_MASTERS']._serialized_start=582
+  _globals['_MASTERS']._serialized_end=723
+  _globals['_KNOWNMASTER']._serialized_start=725
+  _globals['_KNOWNMASTER']._serialized_end=814
+  _globals['_ROUTER']._serialized_start=868
+  _globals['_ROUTER']._serialized_end=1237
 # @@protoc_insertion_point(module_scope)

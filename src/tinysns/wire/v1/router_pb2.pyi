@@ -33,7 +33,7 @@ class Response(_message.Message):
     def __init__(self, result: _Optional[_Union[Result, str]] = ..., msg: _Optional[str] = ...) -> None: ...
 
 class MasterState(_message.Message):
-    __slots__ = ("name", "incarnation", "serving", "leader", "term", "open_streams", "cluster_id", "rank")
+    __slots__ = ("name", "incarnation", "serving", "leader", "term", "open_streams", "cluster_id", "rank", "lost_peers")
     NAME_FIELD_NUMBER: _ClassVar[int]
     INCARNATION_FIELD_NUMBER: _ClassVar[int]
     SERVING_FIELD_NUMBER: _ClassVar[int]
@@ -42,6 +42,7 @@ class MasterState(_message.Message):
     OPEN_STREAMS_FIELD_NUMBER: _ClassVar[int]
     CLUSTER_ID_FIELD_NUMBER: _ClassVar[int]
     RANK_FIELD_NUMBER: _ClassVar[int]
+    LOST_PEERS_FIELD_NUMBER: _ClassVar[int]
     name: str
     incarnation: int
     serving: bool
@@ -50,7 +51,16 @@ class MasterState(_message.Message):
     open_streams: int
     cluster_id: str
     rank: int
-    def __init__(self, name: _Optional[str] = ..., incarnation: _Optional[int] = ..., serving: _Optional[bool] = ..., leader: _Optional[str] = ..., term: _Optional[int] = ..., open_streams: _Optional[int] = ..., cluster_id: _Optional[str] = ..., rank: _Optional[int] = ...) -> None: ...
+    lost_peers: _containers.RepeatedCompositeFieldContainer[LostPeer]
+    def __init__(self, name: _Optional[str] = ..., incarnation: _Optional[int] = ..., serving: _Optional[bool] = ..., leader: _Optional[str] = ..., term: _Optional[int] = ..., open_streams: _Optional[int] = ..., cluster_id: _Optional[str] = ..., rank: _Optional[int] = ..., lost_peers: _Optional[_Iterable[_Union[LostPeer, _Mapping]]] = ...) -> None: ...
+
+class LostPeer(_message.Message):
+    __slots__ = ("name", "incarnation")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    INCARNATION_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    incarnation: int
+    def __init__(self, name: _Optional[str] = ..., incarnation: _Optional[int] = ...) -> None: ...
 
 class RouteRequest(_message.Message):
     __slots__ = ("stay",)

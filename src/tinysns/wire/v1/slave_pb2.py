@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1btinysns/wire/v1/slave.proto\x12\ntinysns.v1\"O\n\tHeartbeat\x12\x0b\n\x03pid\x18\x01 \x01(\r\x12\x13\n\x0bincarnation\x18\x02 \x01(\x04\x12\x0f\n\x07serving\x18\x03 \x01(\x08\x12\x0f\n\x07trouble\x18\x04 \x01(\t\"\x0f\n\rHeartbeatsEnd\";\n\x08Obituary\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04node\x18\x02 \x01(\x04\x12\x13\n\x0bincarnation\x18\x03 \x01(\x04\"\r\n\x0b\x41nnounceEnd\"\x14\n\x12SlaveStatusRequest\"\xfe\x01\n\x0bSlaveStatus\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0b\n\x03pid\x18\x02 \x01(\r\x12\r\n\x05state\x18\x03 \x01(\t\x12\x12\n\nmaster_pid\x18\x04 \x01(\r\x12\x1a\n\x12master_incarnation\x18\x05 \x01(\x04\x12\x0f\n\x07\x61\x64opted\x18\x06 \x01(\x08\x12\x10\n\x08restarts\x18\x07 \x01(\r\x12\x11\n\tlast_exit\x18\x08 \x01(\t\x12\x1d\n\x15next_start_in_seconds\x18\t \x01(\x01\x12\x17\n\x0fstarted_unix_ns\x18\n \x01(\x04\x12\x0f\n\x07release\x18\x0b \x01(\t\x12\x16\n\x0emaster_trouble\x18\x0c \x01(\t2\x8f\x01\n\x05Slave\x12\x44\n\tGetStatus\x12\x1e.tinysns.v1.SlaveStatusRequest\x1a\x17.tinysns.v1.SlaveStatus\x12@\n\nHeartbeats\x12\x15.tinysns.v1.Heartbeat\x1a\x19.tinysns.v1.HeartbeatsEnd(\x01\x32I\n\nObituaries\x12;\n\x08\x41nnounce\x12\x14.tinysns.v1.Obituary\x1a\x17.tinysns.v1.AnnounceEnd(\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1btinysns/wire/v1/slave.proto\x12\ntinysns.v1\"f\n\tHeartbeat\x12\x0b\n\x03pid\x18\x01 \x01(\r\x12\x13\n\x0bincarnation\x18\x02 \x01(\x04\x12\x0f\n\x07serving\x18\x03 \x01(\x08\x12\x0f\n\x07trouble\x18\x04 \x01(\t\x12\x15\n\rstuck_seconds\x18\x05 \x01(\x01\";\n\x08Obituary\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04node\x18\x02 \x01(\x04\x12\x13\n\x0bincarnation\x18\x03 \x01(\x04\"\r\n\x0b\x41nnounceEnd\"\x14\n\x12SlaveStatusRequest\"\xfe\x01\n\x0bSlaveStatus\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0b\n\x03pid\x18\x02 \x01(\r\x12\r\n\x05state\x18\x03 \x01(\t\x12\x12\n\nmaster_pid\x18\x04 \x01(\r\x12\x1a\n\x12master_incarnation\x18\x05 \x01(\x04\x12\x0f\n\x07\x61\x64opted\x18\x06 \x01(\x08\x12\x10\n\x08restarts\x18\x07 \x01(\r\x12\x11\n\tlast_exit\x18\x08 \x01(\t\x12\x1d\n\x15next_start_in_seconds\x18\t \x01(\x01\x12\x17\n\x0fstarted_unix_ns\x18\n \x01(\x04\x12\x0f\n\x07release\x18\x0b \x01(\t\x12\x16\n\x0emaster_trouble\x18\x0c \x01(\t2M\n\x05Slave\x12\x44\n\tGetStatus\x12\x1e.tinysns.v1.SlaveStatusRequest\x1a\x17.tinysns.v1.SlaveStatus2I\n\nObituaries\x12;\n\x08\x41nnounce\x12\x14.tinysns.v1.Obituary\x1a\x17.tinysns.v1.AnnounceEnd(\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,19 +32,17 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'tinysns.wire.v1.slave_pb2',
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_HEARTBEAT']._serialized_start=43
-  _globals['_HEARTBEAT']._serialized_end=122
-  _globals['_HEARTBEATSEND']._serialized_start=124
-  _globals['_HEARTBEATSEND']._serialized_end=139
-  _globals['_OBITUARY']._serialized_start=141
-  _globals['_OBITUARY']._serialized_end=200
-  _globals['_ANNOUNCEEND']._serialized_start=202
-  _globals['_ANNOUNCEEND']._serialized_end=215
-  _globals['_SLAVESTATUSREQUEST']._serialized_start=217
-  _globals['_SLAVESTATUSREQUEST']._serialized_end=237
-  _globals['_SLAVESTATUS']._serialized_start=240
-  _globals['_SLAVESTATUS']._serialized_end=494
-  _globals['_SLAVE']._serialized_start=497
-  _globals['_SLAVE']._serialized_end=640
-  _globals['_OBITUARIES']._serialized_start=642
-  _globals['_OBITUARIES']._serialized_end=715
+  _globals['_HEARTBEAT']._serialized_end=145
+  _globals['_OBITUARY']._serialized_start=147
+  _globals['_OBITUARY']._serialized_end=206
+  _globals['_ANNOUNCEEND']._serialized_start=208
+  _globals['_ANNOUNCEEND']._serialized_end=221
+  _globals['_SLAVESTATUSREQUEST']._serialized_start=223
+  _globals['_SLAVESTATUSREQUEST']._serialized_end=243
+  _globals['_SLAVESTATUS']._serialized_start=246
+  _globals['_SLAVESTATUS']._serialized_end=500
+  _globals['_SLAVE']._serialized_start=502
+  _globals['_SLAVE']._serialized_end=579
+  _globals['_OBITUARIES']._serialized_start=581
+  _globals['_OBITUARIES']._serialized_end=654
 # @@protoc_insertion_point(module_scope)

@@ -5,20 +5,18 @@ from typing import ClassVar as _ClassVar, Optional as _Optional
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Heartbeat(_message.Message):
-    __slots__ = ("pid", "incarnation", "serving", "trouble")
+    __slots__ = ("pid", "incarnation", "serving", "trouble", "stuck_seconds")
     PID_FIELD_NUMBER: _ClassVar[int]
     INCARNATION_FIELD_NUMBER: _ClassVar[int]
     SERVING_FIELD_NUMBER: _ClassVar[int]
     TROUBLE_FIELD_NUMBER: _ClassVar[int]
+    STUCK_SECONDS_FIELD_NUMBER: _ClassVar[int]
     pid: int
     incarnation: int
     serving: bool
     trouble: str
-    def __init__(self, pid: _Optional[int] = ..., incarnation: _Optional[int] = ..., serving: _Optional[bool] = ..., trouble: _Optional[str] = ...) -> None: ...
-
-class HeartbeatsEnd(_message.Message):
-    __slots__ = ()
-    def __init__(self) -> None: ...
+    stuck_seconds: float
+    def __init__(self, pid: _Optional[int] = ..., incarnation: _Optional[int] = ..., serving: _Optional[bool] = ..., trouble: _Optional[str] = ..., stuck_seconds: _Optional[float] = ...) -> None: ...
 
 class Obituary(_message.Message):
     __slots__ = ("name", "node", "incarnation")

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class SlaveStub:
-    """Served by every slave, and on its local socket for its own master.
+    """Served by every slave.
     """
 
     def __init__(self, channel):
@@ -40,26 +40,14 @@ class SlaveStub:
                 request_serializer=tinysns_dot_wire_dot_v1_dot_slave__pb2.SlaveStatusRequest.SerializeToString,
                 response_deserializer=tinysns_dot_wire_dot_v1_dot_slave__pb2.SlaveStatus.FromString,
                 _registered_method=True)
-        self.Heartbeats = channel.stream_unary(
-                '/tinysns.v1.Slave/Heartbeats',
-                request_serializer=tinysns_dot_wire_dot_v1_dot_slave__pb2.Heartbeat.SerializeToString,
-                response_deserializer=tinysns_dot_wire_dot_v1_dot_slave__pb2.HeartbeatsEnd.FromString,
-                _registered_method=True)
 
 
 class SlaveServicer:
-    """Served by every slave, and on its local socket for its own master.
+    """Served by every slave.
     """
 
     def GetStatus(self, request, context):
         """Missing associated documentation comment in .proto file."""
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def Heartbeats(self, request_iterator, context):
-        """The master's side of the watch: it sends heartbeats for as long as it lives, and calls again when the slave was replaced.
-        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -72,11 +60,6 @@ def add_SlaveServicer_to_server(servicer, server):
                     request_deserializer=tinysns_dot_wire_dot_v1_dot_slave__pb2.SlaveStatusRequest.FromString,
                     response_serializer=tinysns_dot_wire_dot_v1_dot_slave__pb2.SlaveStatus.SerializeToString,
             ),
-            'Heartbeats': grpc.stream_unary_rpc_method_handler(
-                    servicer.Heartbeats,
-                    request_deserializer=tinysns_dot_wire_dot_v1_dot_slave__pb2.Heartbeat.FromString,
-                    response_serializer=tinysns_dot_wire_dot_v1_dot_slave__pb2.HeartbeatsEnd.SerializeToString,
-            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'tinysns.v1.Slave', rpc_method_handlers)
@@ -86,7 +69,7 @@ def add_SlaveServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class Slave:
-    """Served by every slave, and on its local socket for its own master.
+    """Served by every slave.
     """
 
     @staticmethod
@@ -116,36 +99,9 @@ class Slave:
             metadata,
             _registered_method=True)
 
-    @staticmethod
-    def Heartbeats(request_iterator,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.stream_unary(
-            request_iterator,
-            target,
-            '/tinysns.v1.Slave/Heartbeats',
-            tinysns_dot_wire_dot_v1_dot_slave__pb2.Heartbeat.SerializeToString,
-            tinysns_dot_wire_dot_v1_dot_slave__pb2.HeartbeatsEnd.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
 
 class ObituariesStub:
-    """Served by every master and router; each slave keeps one stream to each of them open.
+    """Served by every router; each slave keeps one stream to each of them open.
     """
 
     def __init__(self, channel):
@@ -162,7 +118,7 @@ class ObituariesStub:
 
 
 class ObituariesServicer:
-    """Served by every master and router; each slave keeps one stream to each of them open.
+    """Served by every router; each slave keeps one stream to each of them open.
     """
 
     def Announce(self, request_iterator, context):
@@ -188,7 +144,7 @@ def add_ObituariesServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class Obituaries:
-    """Served by every master and router; each slave keeps one stream to each of them open.
+    """Served by every router; each slave keeps one stream to each of them open.
     """
 
     @staticmethod
