@@ -179,7 +179,8 @@ pub enum Action {
     /// Leadership changed.
     View(View),
     /// The others' logs begin behind this one's end: get a state at `index` or later from another member, make it
-    /// durable, then say `Event::Installed`. Until then the member says nothing to anybody.
+    /// durable, then say `Event::Installed`. Until then the member hears nothing and says nothing new; what waited for
+    /// earlier writes may still leave.
     FetchState { index: u64 },
     /// A compaction is on disk: old log files can go.
     Compacted,

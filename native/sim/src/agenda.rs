@@ -38,6 +38,8 @@ pub enum Happening {
     Client(usize),
     /// The next fault.
     Fault,
+    /// Whoever leads is asked to hand leadership over.
+    Transfer,
     /// The end of a fault.
     Undo(Undo),
     /// A dead process is started.

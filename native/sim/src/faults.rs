@@ -46,6 +46,10 @@ impl World {
                 Ok(())
             }
             Fault::Reset => self.reset(node),
+            Fault::Flap => {
+                self.flap(node);
+                Ok(())
+            }
             Fault::Replace => {
                 self.begin_replacement(node);
                 Ok(())
@@ -135,6 +139,23 @@ impl World {
         };
         cut.iter().for_each(|(from, to)| self.network.cut(*from, *to));
         self.agenda.at(self.now + lasts, Happening::Undo(Undo::Cut(cut)));
+    }
+
+    /// A follower that does not hear the leader still speaks to it, and believes in a leadership that came and went.
+    fn flap(&mut self, node: NodeId) {
+        if self.rng.chance(0.7) {
+            let deaf = *self.rng.pick(&self.running());
+            if deaf != node {
+                self.network.cut(node, deaf);
+                let after = self.now + self.rng.span(ms(10), ms(300));
+                self.agenda.at(after, Happening::Undo(Undo::Cut(vec![(node, deaf)])));
+            }
+        }
+        let mut at = self.now;
+        for _ in 0..self.rng.between(2, 6) {
+            at += self.rng.span(ms(2), ms(30));
+            self.agenda.at(at, Happening::Transfer);
+        }
     }
 
     fn reset(&mut self, node: NodeId) -> Checked {

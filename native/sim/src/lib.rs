@@ -4,11 +4,12 @@
 //! ended, behind them (settle.rs). A seed replays a run exactly: everything derives from it, and nothing else is read.
 //!
 //! ```text
-//!   agenda.rs   what happens when (virtual time)                rng.rs    all chance
-//!   world.rs    hosts, links, life and death                    plan.rs   what a seed stands for (swarm)
-//!     driver.rs   a member's turn, its log thread               faults.rs, operator.rs   what goes wrong, who mends it
-//!     applier.rs  the state machine behind it                   check/, settle.rs        what must hold
-//!     clients.rs  who writes and reads                          planted.rs               mistakes that must be found
+//!   agenda.rs     what happens when (virtual time)            rng.rs     all chance
+//!   world.rs      hosts, their lives and deaths               plan.rs    what a seed stands for (swarm)
+//!     driver.rs   a member's turn, its log thread             faults.rs, operator.rs   what goes wrong, who mends it
+//!     links.rs    its links, over network.rs                  check/, settle.rs        what must hold
+//!     applier.rs  the state machine behind it                 planted.rs               mistakes that must be found
+//!     clients.rs  who writes and reads                        trace.rs                 what is told of a run
 //! ```
 
 pub mod agenda;
@@ -21,6 +22,7 @@ pub mod driver;
 pub mod entry;
 pub mod faults;
 pub mod host;
+pub mod links;
 pub mod network;
 pub mod operator;
 pub mod plan;

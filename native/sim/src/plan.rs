@@ -49,6 +49,8 @@ pub enum Fault {
     Scarce,
     /// Somebody asks for a transfer of leadership.
     Transfer,
+    /// Leadership goes to and fro, quicker than some follower hears of it.
+    Flap,
     /// An applier is slow.
     SlowApplier,
     /// The wall clock of a host is set.
@@ -58,7 +60,7 @@ pub enum Fault {
 }
 
 /// All of them.
-pub const FAULTS: [Fault; 18] = [
+pub const FAULTS: [Fault; 19] = [
     Fault::Kill,
     Fault::KillWithinTurn,
     Fault::PowerCut,
@@ -74,6 +76,7 @@ pub const FAULTS: [Fault; 18] = [
     Fault::Stall,
     Fault::Scarce,
     Fault::Transfer,
+    Fault::Flap,
     Fault::SlowApplier,
     Fault::WallClock,
     Fault::Replace,
