@@ -85,7 +85,8 @@ def _effort(quick: bool, kills: int | None, rounds: int | None, minutes: float |
 
 
 def _stop(number: int, _: object) -> None:
-    raise KeyboardInterrupt(signal.Signals(number).name)
+    print(f"bench-loopback: {signal.Signals(number).name}", file=sys.stderr)
+    raise KeyboardInterrupt
 
 
 def main() -> None:

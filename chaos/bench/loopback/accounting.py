@@ -1,6 +1,7 @@
 """What processes cost, read from the kernel while they run: CPU time, and how often their threads were put to sleep."""
 
 import contextlib
+import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -66,6 +67,13 @@ def usages(pids: Mapping[str, int]) -> dict[str, Usage]:
 def between(earlier: Mapping[str, Usage], later: Mapping[str, Usage]) -> dict[str, Usage]:
     """What each of them used between the two."""
     return {name: found.since(earlier[name]) for name, found in later.items()}
+
+
+def machine_cpu_ns() -> int:
+    """CPU time of all processes and of the kernel, over all cores, to about 10 ms; see proc_stat(5)."""
+    user, nice, system, _idle, _iowait, irq, softirq, *_ = Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]
+    ticks = sum(map(int, (user, nice, system, irq, softirq)))
+    return ticks * 1_000_000_000 // os.sysconf("SC_CLK_TCK")
 
 
 def _fields(path: Path) -> dict[str, int]:
