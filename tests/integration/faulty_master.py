@@ -9,8 +9,11 @@ class of a write (domain/writes.py) and `marker` one of its names or texts. The 
     applied     in the state of this master; nobody was answered, no timeline has heard of it
 
 A trigger works once: it becomes DIED_AT, which says more, and so the next master of this host lives.
+
+On SIGUSR2 its Python stands still for STILL_SECONDS: no thread of it runs.
 """
 
+import ctypes
 import dataclasses
 import json
 import os
@@ -33,6 +36,7 @@ from tinysns.storage.state import StateMachine
 from tinysns.wire.v1 import sns_pb2
 
 DIE_AT, DIED_AT = "die_at.json", "died_at.json"
+STILL_SECONDS = 2.0
 
 
 class Fault:
@@ -126,6 +130,11 @@ def open_member(settings: MasterSettings, cluster_id: str, incarnation: int) -> 
     return _State(state, node, fault), _Node(node, fault)
 
 
+def stand_still(*_: object) -> None:
+    ctypes.PyDLL(None).usleep(int(STILL_SECONDS * 1_000_000))  # PyDLL: with the lock of the interpreter
+
+
 if __name__ == "__main__":
+    signal.signal(signal.SIGUSR2, stand_still)
     app.open_member = open_member
     run_command(sys.argv[1:])

@@ -7,13 +7,12 @@ kernel reports each such failure once.
 
 import contextlib
 import os
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
-from tinysns.storage.disk import free_bytes
 
 BACKING_BYTES = 48 << 20
 DISK_BYTES = 96 << 20  # what it says it is: it never looks full from inside
@@ -39,7 +38,7 @@ class SmallDisk:
         """No more than so much is left."""
         filler = self._mounted_at / "filler"
         with filler.open("wb") as file:
-            os.posix_fallocate(file.fileno(), 0, free_bytes(self._mounted_at) - but_bytes)
+            os.posix_fallocate(file.fileno(), 0, shutil.disk_usage(self._mounted_at).free - but_bytes)
         try:
             yield
         finally:

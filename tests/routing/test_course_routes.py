@@ -8,9 +8,10 @@ import grpc
 import pytest
 
 from tests.sns.support import failure
-from tinysns.routing.course_routes import CALLS, MASTER, PROXY, CourseRouting
+from tinysns.routing.course_routes import CALLS, CourseRouting
 from tinysns.routing.servicer import RouterService, Routing, Self
 from tinysns.rpc.errors import info
+from tinysns.runtime.settings import MASTER, PROXY
 from tinysns.wire.csce438 import coordinator_pb2, sns_pb2
 from tinysns.wire.csce438 import router_pb2 as csce438_router_pb2
 from tinysns.wire.csce662 import coordinator_pb2 as coordinator662_pb2

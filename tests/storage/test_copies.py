@@ -11,7 +11,6 @@ from tests.storage.applier import ENTRIES, long_log
 from tests.storage.making import CLUSTER, Log, digest, entry, stage
 from tinysns.domain.writes import Command, Login, Outcome
 from tinysns.storage.copies import BadCopy
-from tinysns.storage.disk import free_bytes
 from tinysns.storage.reader import Reader
 from tinysns.storage.state import StateMachine
 
@@ -206,7 +205,3 @@ def test_discarded_is_gone(receiver: StateMachine, tmp_path: Path) -> None:
     staging.discard()
     staging.discard()
     assert {path.name for path in (tmp_path / "receiver").iterdir()} == {"current", "0"}
-
-
-def test_free_bytes_are_those_of_the_file_system(tmp_path: Path) -> None:
-    assert free_bytes(tmp_path) > 0

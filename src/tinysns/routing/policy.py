@@ -21,7 +21,8 @@ class Candidate:
 
 
 def available(candidates: Sequence[Candidate], leader: str) -> tuple[str, ...]:
-    """The leader first, then the others in list order: the first of them is the next in line (domain/succession.py).
+    """The leader first, then the others in list order: the first of them is the next in line (the native member's
+    succession.rs).
 
     Without a leader: list order, so the one that will be elected if its log is as good as the others'. Masters that are
     not in the configured list stand behind it as they registered, which is the order of `candidates`.

@@ -35,9 +35,3 @@ def replace_durably(path: Path, content: str) -> None:
         os.fsync(file.fileno())
     draft.rename(path)
     sync_folder(path.parent)
-
-
-def free_bytes(path: Path) -> int:
-    """Bytes that this user may still write to the file system of `path`."""
-    status = os.statvfs(path)
-    return status.f_bavail * status.f_frsize
