@@ -43,6 +43,7 @@ class Service:
     """`hosts` hosts, named h1, h2 ...; the router belongs to h1, each of the others has a deputy.
 
     `run_master`: how Python starts a master. `policy`: of the routers. `dialect`: of the masters, theirs by default.
+    `single_login`: of the masters and the routers.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class Service:
         run_master: Sequence[str] = ("-m", "tinysns.master"),
         policy: str = "available",
         dialect: str = "",
+        single_login: bool = False,
     ) -> None:
         self.folder = folder
         self.names = [f"h{i}" for i in range(1, hosts + 1)]
@@ -69,6 +71,7 @@ class Service:
             f'[[members]]\nname = "{n}"\nnode = {i}\naddress = "{self.masters[n]}"\nslave = "{self.slaves[n]}"\n'
             for i, n in enumerate(self.names, 1)
         )
+        routing_settings = f'policy = "{policy}"\nsingle_login = {json.dumps(single_login)}\n'
         tables = f"{members}[consensus]\n{consensus}"
         for name in self.names:
             host = folder / name
@@ -78,14 +81,16 @@ class Service:
             master = f'listen = "{self.masters[name]}"\ndata = "{host}/data"\nreserve_mb = 1\n'
             if dialect:
                 master += f'dialect = "{dialect}"\n'
+            if single_login:
+                master += "single_login = true\n"
             (host / "master.toml").write_text(common + master + tables)
             command = json.dumps([sys.executable, *run_master, str(host / "master.toml")])
             slave = f'listen = "{self.slaves[name]}"\nmaster_command = {command}\n{slave_settings}\n'
             deputy = ""
             if name in self.deputies:
-                deputy = f'[deputy]\nlisten = "{self.deputies[name]}"\npolicy = "{policy}"\n'
+                deputy = f'[deputy]\nlisten = "{self.deputies[name]}"\n{routing_settings}'
             (host / "slave.toml").write_text(common + slave + members + deputy)
-        router = f'name = "h1"\nlisten = "{self.router}"\npolicy = "{policy}"\n'
+        router = f'name = "h1"\nlisten = "{self.router}"\n{routing_settings}'
         (folder / "router.toml").write_text(f"{router}routers = {json.dumps(self.routers)}\n{members}")
 
     def found(self) -> None:

@@ -10,9 +10,9 @@ import grpc
 import pytest
 
 from tests.course_replies import REPLIES, UNFOLLOW
-from tests.integration.course_clients import MESSENGER, SNS, Interface, ask
+from tests.integration.course_clients import MESSENGER, SNS, Interface, User, ask
 from tests.integration.course_scenarios import users
-from tests.integration.service import Service
+from tests.integration.service import Service, until
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -62,8 +62,8 @@ FAMILIES = (
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """A service for all of them."""
-    service = Service(tmp_path_factory.mktemp("families"), 3)
+    """A service for all of them. Nobody of a family notices that it wants a single login, who does not log in twice."""
+    service = Service(tmp_path_factory.mktemp("families"), 3, single_login=True)
     service.start()
     asyncio.run(service.ready())
     yield service
@@ -109,6 +109,21 @@ async def test_users_of_all_families_see_each_other(shared: Service) -> None:
         await writing.type("to all")
         for reading in readings:
             assert await reading.read(1) == [(author.name, "to all")]
+
+
+async def test_who_is_in_a_timeline_over_one_router_cannot_log_in_over_another(shared: Service) -> None:
+    others = (*shared.deputies.values(), shared.masters[await shared.leader()])
+    async with users(SNS, shared.router, "once") as (first,), AsyncExitStack() as stack:
+        async with first.timeline():
+            for address in others:
+                second = User(SNS, address, "once")
+                stack.push_async_callback(second.close)
+                assert await second.login() == "Invalid Username"
+
+        async def let_in() -> bool:
+            return await first.login() == "Welcome Back once"
+
+        await until(let_in, "the timeline is closed")
 
 
 async def routed(family: Family, router: str) -> str:

@@ -203,7 +203,7 @@ class Member:
         self.crashes: list[BaseException] = []
         self.tasks = Tasks(self.crashes.append)
 
-    async def start(self, hold_seconds: float, dialect: Dialect) -> None:
+    async def start(self, hold_seconds: float, dialect: Dialect, single_login: bool) -> None:
         server = self.server = grpc.aio.server(options=(("grpc.so_reuseport", 0),))
         self.services = add_services(
             server,
@@ -214,6 +214,7 @@ class Member:
             lambda: self.rng.getrandbits(64) | 1,
             hold_seconds=hold_seconds,
             dialect=dialect,
+            single_login=single_login,
         )
         self.counters = self.services.counters
         port = server.add_insecure_port("127.0.0.1:0")
@@ -260,7 +261,12 @@ class Member:
 
 @contextlib.asynccontextmanager
 async def members(
-    folder: Path, count: int = 1, seed: int = 0, hold_seconds: float = 10.0, dialect: Dialect = SPRING2019
+    folder: Path,
+    count: int = 1,
+    seed: int = 0,
+    hold_seconds: float = 10.0,
+    dialect: Dialect = SPRING2019,
+    single_login: bool = False,
 ) -> AsyncIterator[list[Member]]:
     """Running members with one log."""
     log = Log(random.Random(seed))
@@ -268,7 +274,7 @@ async def members(
     started: list[Member] = []
     try:
         for member in made:
-            await member.start(hold_seconds, dialect)
+            await member.start(hold_seconds, dialect, single_login)
             started.append(member)
         yield made
     finally:

@@ -6,7 +6,7 @@ import grpc
 import pytest
 
 from tests.course_replies import CASES, REPLIES, UNFOLLOW
-from tests.sns.support import Member, failure, members, until
+from tests.sns.support import Chat, CourseTimeline, Member, NativeTimeline, failure, members, until
 from tinysns.course.texts import DIALECTS
 from tinysns.rpc.errors import info
 from tinysns.sns import course
@@ -58,6 +58,21 @@ async def test_ping_says_whether_this_master_serves(master: Member) -> None:
     assert (error.code(), error.details()) == (grpc.StatusCode.UNAVAILABLE, "the disk is full")
 
 
+async def test_with_a_single_login_who_has_a_timeline_open_is_refused_in_the_words_of_the_family(
+    tmp_path: Path,
+) -> None:
+    words = {"csce438": "you have already joined", "csce662": "FAILURE_ALREADY_EXISTS"}
+    async with members(tmp_path, dialect=DIALECTS["fall2022"], single_login=True) as (master,):
+        await master.login("ann", "bob")
+        for timeline in (CourseTimeline, Chat, NativeTimeline):
+            async with timeline(master, "ann"):
+                for package, refusal in words.items():
+                    assert await ask(master, f"/{package}.SNSService/Login", Request(username="ann")) == refusal
+                assert await ask(master, "/csce438.SNSService/Login", Request(username="bob")) == "Welcome Back bob"
+            await until(lambda: master.counters.open_streams == 0, "the timeline is closed")
+            assert await ask(master, "/csce438.SNSService/Login", Request(username="ann")) == "Welcome Back ann"
+
+
 async def ask(master: Member, path: str, request: Request) -> str:
     """The reply's text; all services have one wire form."""
     raw = await master.channel.unary_unary(path)(request.SerializeToString(), timeout=10)
@@ -66,6 +81,8 @@ async def ask(master: Member, path: str, request: Request) -> str:
 
 async def test_login_can_be_repeated_before_every_command(master: Member) -> None:
     await master.login("ann", "bob")
+    async with CourseTimeline(master, "ann"):
+        assert (await master.course.Login(Request(username="ann"), timeout=10)).msg == "Welcome Back ann"
     for text in ("Follow Successful", "Follow Failed -- Already Following User"):
         for user in ("ann", "ann", "bob"):
             assert (await master.course.Login(Request(username=user), timeout=10)).msg == f"Welcome Back {user}"

@@ -128,7 +128,7 @@ class Master:
         hello = pb.Hello(cluster_id=self._cluster_id, node=settings.node, incarnation=self._incarnation)
         links = Links(hello, peers, replica)
         replica.connect(links, peers)
-        server = Server()
+        server = Server(ends_abandoned=settings.single_login)
         reader = Reader(state)
         services = self._services = add_services(
             server.grpc,
@@ -139,6 +139,7 @@ class Master:
             random_session,
             hold_seconds=settings.hold_seconds,
             dialect=DIALECTS[settings.dialect],
+            single_login=settings.single_login,
         )
         me = Self(settings, self._cluster_id, self._incarnation, time.time_ns())
         sources = Sources(

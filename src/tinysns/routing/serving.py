@@ -30,7 +30,7 @@ class RoutingServer:
         self._settings, self._tasks = settings, tasks
         me = Self(name, routers, settings.policy, time.time_ns())
         self._routing = Routing(me, settings.silence_seconds, Random(settings.seed))
-        self._server = Server(SMALL_WINDOWS)  # of the proxy
+        self._server = Server(SMALL_WINDOWS, ends_abandoned=settings.single_login)  # the windows are for the proxy
         own = RouterService(self._routing)
         router_pb2_grpc.add_RouterServicer_to_server(own, self._server.grpc)
         self._course = CourseRouting(self._routing, own, settings.listen, settings.course_clients)

@@ -13,6 +13,13 @@ _OPTIONS = (
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
 )
+_KEEPALIVE_SECONDS = 10.0
+
+
+def keepalive(seconds: float) -> Options:
+    """Ends a connection with open streams whose other side answers nothing, not even a ping, for twice as long."""
+    # Not keepalive_timeout_ms: a server that sends nothing but the ping waits for the ping's own time, 60 s by default.
+    return (("grpc.keepalive_time_ms", int(1000 * seconds)), ("grpc.http2.ping_timeout_ms", int(1000 * seconds)))
 
 
 class PortInUse(Exception):
@@ -20,10 +27,15 @@ class PortInUse(Exception):
 
 
 class Server:
-    """A grpc.aio server with the standard health service, which tells whether this process serves right now."""
+    """A grpc.aio server with the standard health service, which tells whether this process serves right now.
 
-    def __init__(self, options: Options = ()) -> None:
-        self.grpc = grpc.aio.server(options=(*_OPTIONS, *options))
+    `ends_abandoned`: also the streams of a client end whose host is gone, or which is stopped, after 20 s. Without it
+    they wait for as long as TCP does, and a client may sleep.
+    """
+
+    def __init__(self, options: Options = (), *, ends_abandoned: bool = False) -> None:
+        alive = keepalive(_KEEPALIVE_SECONDS) if ends_abandoned else ()
+        self.grpc = grpc.aio.server(options=(*_OPTIONS, *alive, *options))
         self._health = health.aio.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self.grpc)
 

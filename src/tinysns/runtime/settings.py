@@ -60,6 +60,7 @@ class MasterSettings:
     hold_seconds: float = 10.0  # how long a call without a deadline waits for a leader
     reserve_mb: int = 64  # less free space than this: hand leadership over
     dialect: str = "spring2019"  # one of DIALECTS: the texts that clients of csce438.SNSService compare replies with
+    single_login: bool = False  # whether a course client's user who has a timeline open here may not log in again
     consensus: Consensus = field(default_factory=Consensus)
 
     @property
@@ -84,6 +85,7 @@ class RoutingSettings:
     # not worth a detour, and one that hangs costs a client one try.
     silence_seconds: float = 1.5
     hold_seconds: float = 10.0  # how long a relayed call without a deadline waits for a master
+    single_login: bool = False  # as the masters have it: clients that are gone without a word are let go soon
     seed: int | None = None  # of the choice between masters that are equally loaded; none: another one at each start
 
     def __post_init__(self) -> None:

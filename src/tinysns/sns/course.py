@@ -38,6 +38,7 @@ class CourseService:
         counters: Counters,
         tasks: Tasks,
         hold_seconds: float,
+        single_login: bool,
     ) -> None:
         self._interface = interface
         self._texts = interface.texts
@@ -47,6 +48,7 @@ class CourseService:
         self._counters = counters
         self._tasks = tasks
         self._hold_seconds = hold_seconds
+        self._single_login = single_login
 
     def handlers(self) -> grpc.GenericRpcHandler:
         """To be added to a server."""
@@ -70,11 +72,16 @@ class CourseService:
         )
 
     async def login(self, raw: bytes, context: Context) -> bytes:
-        """As often as a client likes: they log in again after every reconnect, some before every command."""
+        """As often as a client likes: they log in again after every reconnect, some before every command.
+
+        With a single login, not while the user has a timeline open on this master.
+        """
         async with errors_answered(context, definite=True):
             user = parse(self._interface.request, raw).username
             if not _acceptable(user):
                 return self._reply(self._texts.login_refused)
+            if self._single_login and self._timelines.is_open(user):
+                return self._reply(self._texts.already_in)
             outcome = await self._writes.call(context, Login(user))
             return self._reply(_text(self._texts.login(outcome, user), outcome))
         raise AssertionError("errors_answered ends the call")

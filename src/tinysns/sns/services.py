@@ -43,11 +43,13 @@ def add_services(
     *,
     hold_seconds: float = 10.0,
     dialect: Dialect = SPRING2019,
+    single_login: bool = False,
 ) -> Services:
     """Adds all interfaces to a server that has not started yet, and makes `hub` a listener of `submitter`.
 
     `new_session` gives random session ids (for course clients' writes). `hold_seconds`: how long a call without a
-    deadline may wait for a leader. `dialect`: the texts of csce438.SNSService.
+    deadline may wait for a leader. `dialect`: the texts of csce438.SNSService. `single_login`: nobody may log in (over
+    an interface of the course) who has a timeline open here.
     """
     counters = Counters()
     reads = Reads(reader, submitter, counters)
@@ -56,6 +58,8 @@ def add_services(
     writes = CourseWrites(submitter, OwnSession(submitter, tasks, new_session), new_session, hold_seconds)
     own = native.NativeService(submitter, hub, reads, timelines, counters, hold_seconds)
     served = interfaces(dialect)
-    courses = [course.CourseService(i, writes, reads, timelines, counters, tasks, hold_seconds) for i in served]
+    courses = [
+        course.CourseService(i, writes, reads, timelines, counters, tasks, hold_seconds, single_login) for i in served
+    ]
     server.add_generic_rpc_handlers((own.handlers(), *(c.handlers() for c in courses)))
     return Services((native.SERVICE, *(i.service for i in served)), counters, reads)

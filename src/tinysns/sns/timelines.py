@@ -34,6 +34,10 @@ class Timelines:
         self._reads = reads
         self._counters = counters
 
+    def is_open(self, user: str) -> bool:
+        """Whether this user has a timeline open on this master."""
+        return self._hub.hears_for(user)
+
     @contextmanager
     def timeline(self, user: str, after_position: int = 0) -> Iterator["Timeline"]:
         """A timeline for as long as the context lasts; `open` it first."""
