@@ -73,7 +73,7 @@ def test_a_limit_is_refused(tmp_path: Path) -> None:
         ("slave_restart_delay_seconds=26", "slave_restart_delay_seconds is 26; it must lie between 0 and 25"),
         ("slave_restart_delay_seconds=-1", "slave_restart_delay_seconds is -1; it must lie between 0 and 25"),
         ("router_policy=random", "router_policy is 'random'; it must be available or balanced."),
-        ("router_course_clients=slave", "router_course_clients is 'slave'; it must be proxy or master."),
+        ("router_course_clients=relay", "router_course_clients is 'relay'; it must be proxy or master."),
         ("router_hold_seconds=0", "router_hold_seconds is 0; it must be more than 0."),
     ],
 )

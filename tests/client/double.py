@@ -133,6 +133,11 @@ class Master(Process, sns_pb2_grpc.SnsServicer, master_pb2_grpc.MasterServicer):
             )
         if request.newest and (newest := self.model.timeline(request.user, 0, 1 << 32)[-request.newest :]):
             cursor = max(cursor, newest[0].position - 1)
+        if request.backlog:
+            posts = self.model.newest(request.user, request.newest)
+            cursor = self.model.cursor
+            yield sns_pb2.Posts(posts=posts, cursor=cursor)
+            self.sent += len(posts)
         while True:
             grown = self.model.grown
             # Now and then a batch begins before the cursor, as a real one that straddles it does.

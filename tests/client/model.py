@@ -3,7 +3,7 @@
 import asyncio
 from dataclasses import dataclass, field
 
-from tinysns.domain.positions import position_at
+from tinysns.domain.positions import end_of, position_at
 from tinysns.domain.writes import Outcome
 from tinysns.wire.v1 import sns_pb2
 
@@ -94,6 +94,19 @@ class Model:
             if post.position > after_position
             and any(since < post.position < until for since, until in self.follows.get((user, post.author), ()))
         ][:most]
+
+    def newest(self, user: str, most: int) -> list[sns_pb2.TimelinePost]:
+        """Of those whom the user follows now."""
+        return [
+            post
+            for post in self.posts
+            if self.follows_now(user, post.author) and post.position > self.follows[user, post.author][-1][0]
+        ][-most:]
+
+    @property
+    def cursor(self) -> int:
+        """Behind all there is."""
+        return end_of(self.index)
 
     def listing(self, user: str) -> sns_pb2.ListReply:
         following = [u for u in sorted(self.users) if self.follows_now(user, u)]

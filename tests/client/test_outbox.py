@@ -101,3 +101,26 @@ def test_any_schedule_ends_with_everything_done_once_and_in_order(
             assert item.write.user not in service.done
         else:
             assert isinstance(error, Indefinite)
+
+
+def test_who_insists_writes_again_what_the_service_has_forgotten_in_the_same_order(
+    loop: asyncio.AbstractEventLoop,
+) -> None:
+    for forgotten in (Answer(Outcome.SESSION_EXPIRED), Answer(Outcome.GAP, expected=1)):
+        sessions = itertools.count(1)
+        outbox, service = Outbox(sessions.__next__, insists=True), Service()
+        items = [Item(Login(name), loop.create_future()) for name in "abcd"]
+        for item in items[:3]:
+            outbox.add(item)
+        list(outbox.first_time())
+        outbox.answered(1, Answer(Outcome.DONE))
+        list(outbox.again())  # so that what became of the first try is not known
+        outbox.add(items[3])
+        list(outbox.first_time())
+        assert outbox.answered(2, forgotten) is Next.NEW_STREAM
+        sent = [*outbox.again(), *outbox.first_time()]
+        assert (outbox.session, [item.number for item in sent]) == (2, [1, 2, 3])
+        for item in sent:
+            outbox.answered(item.number, service.take(2, item.number, item.write))
+        assert service.done == ["b", "c", "d"]
+        assert all(item.future.result().outcome is Outcome.DONE for item in items)

@@ -28,12 +28,13 @@ WITHIN_SECONDS = 10.0
 class RunningRouter:
     """One router process; it can be killed and started again."""
 
-    def __init__(self, folder: Path, *, policy: str = "available") -> None:
+    def __init__(self, folder: Path, *, policy: str = "available", course_clients: str = "master") -> None:
         self.port = free_ports(1)[0]
         self.address = f"127.0.0.1:{self.port}"
         self.config = folder / f"router-{self.port}.toml"
         self.config.write_text(
             f'name = "h1"\nlisten = "{self.address}"\npolicy = "{policy}"\nsilence_seconds = 1.0\n'
+            f'course_clients = "{course_clients}"\n'
             f'routers = ["{self.address}", "10.0.0.9:3010"]\n'
             '[[members]]\nname = "h1"\nnode = 1\naddress = "127.0.0.1:1"\nslave = "127.0.0.1:2"\n'
         )
@@ -164,6 +165,18 @@ async def ask_until_refused(s: "router_pb2_grpc.RouterAsyncStub") -> None:
 def whole(route: pb.Route) -> bool:
     """Three masters, one of which leads."""
     return len(route.backups) == 2 and route.leader != ""
+
+
+async def test_clients_of_the_course_are_sent_to_this_routers_proxy_and_others_are_not(tmp_path: Path) -> None:
+    router = RunningRouter(tmp_path, course_clients="proxy")
+    router.start()
+    try:
+        async with group(router, leader=2), watching(router) as watch, stub(router) as s:
+            assert (await watch.until(whole)).primary == "10.0.0.2:3011"
+            assert await s.GetAvailable(pb.Message(text="ann"), timeout=5) == pb.Response(msg=router.address)
+            assert (await s.GetRoute(pb.RouteRequest(), timeout=5)).primary == "10.0.0.2:3011"
+    finally:
+        router.end()
 
 
 async def test_before_the_first_master_it_says_so_and_clients_keep_what_they_have(router: RunningRouter) -> None:

@@ -34,3 +34,15 @@ async def test_a_slow_reader_gets_the_newest_route_and_none_in_between() -> None
         told = await waiting
         assert (told.primary, list(told.dead)) == ("10.0.0.2:3011", ["10.0.0.1:3011"])
     assert not routing._watching
+
+
+def test_clients_of_the_course_are_sent_to_the_proxy_or_to_the_available_master() -> None:
+    for proxy, named in (("10.0.0.1:3010", "10.0.0.1:3010"), ("", "10.0.0.2:3011")):
+        routing = Routing(Self("h1", (), "available", 0, proxy), 60.0, Random(1))
+        assert routing.for_course_client() == "", "no master has ever been heard of"
+        say(routing, 1, leader=2, term=1)
+        say(routing, 2, leader=2, term=1)
+        assert routing.for_course_client() == named
+        assert routing.available() == "10.0.0.2:3011"
+        routing.table.expire(float("inf"))
+        assert routing.for_course_client() == proxy, "a proxy waits for masters"

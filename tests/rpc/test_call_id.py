@@ -1,4 +1,4 @@
-"""The id of a relayed write, in metadata and back."""
+"""The id of a write that was passed on, in metadata and back."""
 
 import pytest
 

@@ -55,6 +55,28 @@ async def test_until_now_ends_though_posts_keep_coming(master: Member) -> None:
         assert await nothing.rest() == []
 
 
+async def test_a_backlog_is_what_clients_of_the_course_get_and_its_cursor_is_behind_all_there_was(
+    master: Member,
+) -> None:
+    await master.login("ann", "left", "reader")
+    await master.follow("reader", "ann", "left")
+    await master.post("left", "not followed any more")
+    await master.post("ann", *(f"p{i}" for i in range(5)))
+    await master.post("left", "newest, and not followed any more")
+    await master.unfollow("reader", "left")
+    async with NativeTimeline(master, "reader", newest=3, backlog=True) as timeline:
+        first = await asyncio.wait_for(timeline.call.read(), 10)
+        assert [post.text for post in first.posts] == ["p2", "p3", "p4"]
+        assert first.cursor > first.posts[-1].position
+        await master.post("ann", "live")
+        assert await timeline.read(1) == ["live"]
+    async with NativeTimeline(master, "reader", first.cursor) as again:
+        assert await again.read(1) == ["live"]
+    async with NativeTimeline(master, "ann", newest=3, backlog=True) as nothing:
+        empty = await asyncio.wait_for(nothing.call.read(), 10)
+        assert (len(empty.posts), empty.cursor > first.cursor) == (0, True)
+
+
 async def test_newest_begins_with_the_last_posts_of_those_followed(master: Member) -> None:
     await readers(master)
     await master.post("ann", *(f"a{i}" for i in range(30)))

@@ -31,11 +31,11 @@ def check_texts(texts: list[str] | tuple[str, ...]) -> None:
     total = 0
     for text in texts:
         try:
-            size, limited = len(text.encode()), len(text.removesuffix("\n").encode())
+            size = len(text.encode())
         except UnicodeEncodeError:
             raise Refused("a post must be text that UTF-8 can hold; this one has a lone surrogate") from None
-        if not size or limited > MAX_TEXT_BYTES:
-            raise Refused(f"a post has 1 to {MAX_TEXT_BYTES} bytes of UTF-8, not {limited}")
+        if not 1 <= size <= MAX_TEXT_BYTES + text.endswith("\n"):
+            raise Refused(f"a post has 1 to {MAX_TEXT_BYTES} bytes of UTF-8, not {size - text.endswith(chr(10))}")
         total += size
     if total > MAX_BATCH_BYTES:
         raise Refused(f"a batch has at most {MAX_BATCH_BYTES} bytes of text, not {total}; send smaller batches")

@@ -29,7 +29,7 @@ from tinysns.routing.proxy_calls import UnaryProxy
 from tinysns.routing.proxy_sessions import CallIds
 from tinysns.routing.proxy_streams import StreamProxy
 from tinysns.routing.servicer import Routing
-from tinysns.rpc.channels import SMALL_WINDOWS
+from tinysns.rpc.channels import MANY_CALLS
 from tinysns.rpc.raw import Context
 from tinysns.runtime.tasks import Tasks
 
@@ -60,7 +60,7 @@ class Proxy:
         self._new_id = new_session
         self._limits = Limits(deadline_seconds=math.inf, try_seconds=_TRY_SECONDS)
         self._waits = Waits(None, self._limits.notice_seconds)
-        self._masters = Masters(tasks, _ANSWER_SECONDS, SMALL_WINDOWS, self._primary)
+        self._masters = Masters(tasks, _ANSWER_SECONDS, MANY_CALLS, self._primary)
         self._unary = UnaryProxy(self._masters, CallIds(new_session), hold_seconds)
         self._streams = StreamProxy(self._masters, tasks, self._waits, self._session)
         self._wanted = asyncio.Event()

@@ -77,7 +77,7 @@ class StreamProxy:
         except Definite as e:
             if isinstance(e.__cause__, grpc.aio.AioRpcError):
                 await pass_on(context, e.__cause__)
-            raise
+            await abort(context, grpc.StatusCode.NOT_FOUND, "UNKNOWN_USER", str(e), definite=False)
 
     async def close(self) -> None:
         """Ends all streams, once what was read from them is stored, or after a moment. Call it before the server

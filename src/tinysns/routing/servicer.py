@@ -34,6 +34,7 @@ class Self:
     routers: tuple[str, ...]  # all of them, this one included
     policy: str
     started_unix_ns: int  # for display
+    proxy: str = ""  # where clients of the course are sent: its own address; empty: the Available master's
 
 
 class Routing:
@@ -80,6 +81,10 @@ class Routing:
     def available(self) -> str:
         """The Available master; while none leads, the first in line to be elected; empty while none is connected."""
         return next(iter(self.line()), "")
+
+    def for_course_client(self) -> str:
+        """Where a client of the course, which asks once and then stays, has to go; empty while there is nothing."""
+        return self.me.proxy if self.me.proxy and self.table.known() else self.available()
 
     async def routes(self, stay: str = "") -> AsyncGenerator[pb.Route, None]:
         """The route now and after each change. Who is slow to take one gets the newest next, not all in between.
@@ -163,7 +168,7 @@ class RouterService(router_pb2_grpc.RouterServicer):
     async def GetAvailable(
         self, request: pb.Message, context: "grpc.aio.ServicerContext[pb.Message, pb.Response]"
     ) -> pb.Response:
-        if address := self._routing.available():
+        if address := self._routing.for_course_client():
             return pb.Response(result=pb.SUCCESS, msg=address)
         return pb.Response(result=pb.NOT_FOUND, msg=NOBODY_LEFT if self._routing.table.known() else NOBODY_YET)
 

@@ -9,7 +9,7 @@ from tinysns.routing.servicer import ObituaryService, RouterService, Routing, Se
 from tinysns.rpc.call_id import random_session
 from tinysns.rpc.channels import SMALL_WINDOWS
 from tinysns.rpc.server import Server
-from tinysns.runtime.settings import RoutingSettings
+from tinysns.runtime.settings import PROXY, RoutingSettings
 from tinysns.runtime.tasks import Tasks
 from tinysns.wire.v1 import router_pb2, router_pb2_grpc, slave_pb2, slave_pb2_grpc
 
@@ -28,12 +28,13 @@ class RoutingServer:
 
     def __init__(self, name: str, routers: tuple[str, ...], settings: RoutingSettings, tasks: Tasks) -> None:
         self._settings, self._tasks = settings, tasks
-        me = Self(name, routers, settings.policy, time.time_ns())
+        proxy = settings.listen if settings.course_clients == PROXY else ""
+        me = Self(name, routers, settings.policy, time.time_ns(), proxy)
         self._routing = Routing(me, settings.silence_seconds, Random(settings.seed))
         self._server = Server(SMALL_WINDOWS, ends_abandoned=settings.single_login)  # the windows are for the proxy
         own = RouterService(self._routing)
         router_pb2_grpc.add_RouterServicer_to_server(own, self._server.grpc)
-        self._course = CourseRouting(self._routing, own, settings.listen, settings.course_clients)
+        self._course = CourseRouting(self._routing, own)
         obituaries = ObituaryService(self._routing.table.died)
         slave_pb2_grpc.add_ObituariesServicer_to_server(obituaries, self._server.grpc)
         self._proxy = Proxy(self._routing, tasks, settings.hold_seconds, random_session)

@@ -1,6 +1,6 @@
-"""The id of a relayed write: two keys of the call's metadata that say which write of which session it is.
+"""The id of a write that was passed on: two keys of the call's metadata that say which write of which session it is.
 
-The interfaces of the course have no place for an id in their messages. Whoever relays a write to a master names it
+The interfaces of the course have no place for an id in their messages. Whoever passes a write on to a master names it
 here, so that a try at one master and a retry at the next one are one write (domain/writes.py).
 """
 

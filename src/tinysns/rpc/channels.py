@@ -26,6 +26,8 @@ _OPTIONS = (
 # For whoever passes messages on from the fast to the slow: what is on its way to a stopped reader stays at 64 KiB for
 # each stream. By default gRPC lets that grow with the throughput, to several MiB on a fast network.
 SMALL_WINDOWS: Options = (("grpc.http2.bdp_probe", 0),)
+# The same for channels that carry thousands of calls: gRPC's own retries, which nobody here uses, cost 6 KiB for each.
+MANY_CALLS: Options = (*SMALL_WINDOWS, ("grpc.enable_retries", 0))
 
 
 def target(address: str) -> str:

@@ -17,6 +17,9 @@ T = TypeVar("T")
 DIALECTS = ("spring2019", "spring2020", "fall2022", "fall2023", "hw2")
 """The names of those in course/texts.py that can be chosen; a test compares the two."""
 
+PROXY, MASTER = "proxy", "master"
+"""Values of RoutingSettings.course_clients."""
+
 _STRICT = ConfigDict(extra="forbid", frozen=True)
 
 
@@ -80,18 +83,20 @@ class RoutingSettings:
 
     listen: str
     policy: str = "available"  # or "balanced"
-    course_clients: str = "proxy"  # or "master": what clients of the course that ask for a server are sent to
     # A master that says nothing for so long is not offered to clients. It speaks each 0.4 s; one that is only slow is
     # not worth a detour, and one that hangs costs a client one try.
     silence_seconds: float = 1.5
-    hold_seconds: float = 10.0  # how long a relayed call without a deadline waits for a master
+    # Where GetAvailable and its kin (routing/course_routes.py) send clients of the course: to the proxy of the router
+    # that was asked, whose streams outlive masters, or "master": to the Available master, one hop less, until it dies.
+    course_clients: str = PROXY
+    hold_seconds: float = 10.0  # how long a call without a deadline, passed on by the proxy, waits for a master
     single_login: bool = False  # as the masters have it: clients that are gone without a word are let go soon
     seed: int | None = None  # of the choice between masters that are equally loaded; none: another one at each start
 
     def __post_init__(self) -> None:
         if self.policy not in ("available", "balanced"):
             raise ValueError(f"policy is 'available' or 'balanced', not {self.policy!r}")
-        if self.course_clients not in ("proxy", "master"):
+        if self.course_clients not in (PROXY, MASTER):
             raise ValueError(f"course_clients is 'proxy' or 'master', not {self.course_clients!r}")
 
 

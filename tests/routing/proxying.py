@@ -1,19 +1,22 @@
-"""A relay on loopback in front of doubles of masters: real gRPC servers that can refuse, hang, die and lose answers."""
+"""A proxy on loopback in front of doubles of masters: real gRPC servers that can refuse, hang, die and lose answers.
+
+Those here know unary calls only. Streams are tested in front of the doubles of tests/client.
+"""
 
 import asyncio
 import itertools
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from random import Random
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import grpc
 
 from tests.integration.service import free_ports
 from tinysns.domain.writes import Answer, Outcome
 from tinysns.routing import servicer
-from tinysns.routing.relay import Relay
+from tinysns.routing.proxy import Proxy
 from tinysns.rpc.call_id import CallId
 from tinysns.rpc.channels import SMALL_WINDOWS, open_channel
 from tinysns.rpc.errors import abort
@@ -23,7 +26,7 @@ from tinysns.storage.sessions import Sessions
 from tinysns.wire.v1 import router_pb2
 
 Context = Any  # grpc.aio.ServicerContext[bytes, bytes]
-LOGIN, LIST, TIMELINE = "/csce438.SNSService/Login", "/csce438.SNSService/List", "/csce438.SNSService/Timeline"
+LOGIN, LIST = "/csce438.SNSService/Login", "/csce438.SNSService/List"
 HOLD_SECONDS = 0.8
 
 
@@ -59,12 +62,9 @@ class Master:
         self.address = ""
         self.calls: list[tuple[str, bytes, CallId | None]] = []
         self.deadlines: list[float | None] = []
-        self.streams: list[Context] = []
-        self.sent = 0
-        self.over = 0  # calls that hung, and streams, which are no more
+        self.over = 0  # calls that hung, which are no more
         self.refusing: Callable[[Context], Coroutine[Any, Any, None]] | None = None
         self.loses_answers = False
-        self.ends_streams: Callable[[Context], Coroutine[Any, Any, None]] | None = None
         self.running = asyncio.Event()  # cleared: hung
         self.running.set()
         self._server: grpc.aio.Server | None = None
@@ -85,8 +85,6 @@ class Master:
     def service(self, details: grpc.HandlerCallDetails) -> "grpc.RpcMethodHandler[Any, Any]":
         """As a gRPC handler of all methods."""
         method = details.method
-        if method in ("/csce438.SNSService/Timeline", "/hw2.MessengerServer/Chat"):
-            return grpc.stream_stream_rpc_method_handler(self._timeline)
 
         async def unary(raw: bytes, context: Context) -> bytes:
             await self.running.wait()
@@ -118,87 +116,74 @@ class Master:
         finally:
             self.over += 1
 
-    async def _timeline(self, _: object, context: Context) -> None:
-        """Says the first message again, then each one; to b"flood" it writes for ever, to b"deaf" it never listens."""
-        try:
-            first = await context.read()
-            self.calls.append(("stream", first, None))
-            self.deadlines.append(context.time_remaining())
-            await self.running.wait()
-            if self.refusing is not None:
-                await self.refusing(context)
-            await context.send_initial_metadata(())
-            self.streams.append(context)
-            await self._talk(first, context)
-        finally:
-            self.over += 1
 
-    async def _talk(self, first: bytes, context: Context) -> None:
-        if self.ends_streams is not None:
-            await self.ends_streams(context)
-        elif first == b"flood":
-            while True:
-                await context.write(bytes(64 * 1024))
-                self.sent += 1
-        elif first == b"deaf":
-            await asyncio.Event().wait()
-        else:
-            await self._echo(first, context)
+class Place(Protocol):
+    """A master, or a double of one."""
 
-    async def _echo(self, raw: bytes, context: Context) -> None:
-        while raw is not grpc.aio.EOF:
-            await context.write(raw)
-            raw = await context.read()
-        await context.write(b"you have ended your side")
+    address: str
 
 
-class Relayed:
-    """`async with Relayed(3) as relayed`: a relay that knows so many masters; the first one leads."""
+class Router:
+    """A router with a proxy, as part of this process. It knows these masters; the first one leads."""
 
-    def __init__(self, masters: int = 2, policy: str = "available") -> None:
-        self.state = State()
-        self.masters = [Master(self.state) for _ in range(masters)]
+    def __init__(self, policy: str = "available") -> None:
         self.routing = servicer.Routing(servicer.Self("h1", (), policy, 0), 60.0, Random(1))
         self.crashes: list[BaseException] = []
         self.tasks = Tasks(self.crashes.append)
         sessions = itertools.count(101)
-        self.relay = Relay(self.routing, self.tasks, HOLD_SECONDS, lambda: next(sessions))
+        self.proxy = Proxy(self.routing, self.tasks, HOLD_SECONDS, lambda: next(sessions))
         self.server = Server(SMALL_WINDOWS)
 
-    async def __aenter__(self) -> Self:
-        self.server.grpc.add_generic_rpc_handlers(self.relay.handlers())
+    async def start(self, masters: Sequence[Place]) -> None:
+        """Returns once it is connected to all masters."""
+        self.masters = masters
+        self.server.grpc.add_generic_rpc_handlers(self.proxy.handlers())
         address = f"127.0.0.1:{free_ports(1)[0]}"
-        await self.server.start([address], self.relay.names)
-        self.relay.start()
-        self.relay.connect()
-        for master in self.masters:
-            await master.start()
+        await self.server.start([address], self.proxy.names)
+        self.proxy.start()
+        self.proxy.connect()
+        for master in masters:
             self.say(master)
         async with asyncio.timeout(5):
-            while not all(self.relay._masters.ready(m.address) for m in self.masters):
-                await self.relay._masters.changed(1.0)
+            while not all(self.proxy._masters.ready(m.address) for m in masters):
+                await self.proxy._masters.changed(1.0)
         self.channel = open_channel(address, SMALL_WINDOWS)
-        return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    async def stop(self) -> None:
         await self.channel.close()
-        for master in self.masters:
-            await master.kill()
         await self.server.stop(0)
         await self.tasks.stop()
         assert not self.crashes
 
-    def say(self, master: Master, **more: int) -> None:
+    def say(self, master: Place, **more: int) -> None:
         """The master reports to the router."""
         state = router_pb2.MasterState(name=master.address, incarnation=1, serving=True, term=1, **more)
         state.rank = self.masters.index(master) + 1
         state.leader = self.masters[0].address
         self.routing.heard(router_pb2.Message(text=master.address, state=state), state.rank)
 
+
+class Proxied:
+    """`async with Proxied(3) as proxied`: a router in front of so many masters that answer unary calls."""
+
+    def __init__(self, masters: int = 2) -> None:
+        self.state = State()
+        self.masters = [Master(self.state) for _ in range(masters)]
+        self.router = Router()
+
+    async def __aenter__(self) -> Self:
+        for master in self.masters:
+            await master.start()
+        await self.router.start(self.masters)
+        self.channel = self.router.channel
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        for master in self.masters:
+            await master.kill()
+        await self.router.stop()
+
     async def call(self, method: str, raw: bytes, deadline_seconds: float | None = 10, **more: Any) -> bytes:
         return await self.channel.unary_unary(method)(raw, timeout=deadline_seconds, **more)
-
-    def stream(self, deadline_seconds: float | None = None) -> "grpc.aio.StreamStreamCall[bytes, bytes]":
-        return self.channel.stream_stream(TIMELINE)(timeout=deadline_seconds)

@@ -1,8 +1,8 @@
-"""Which ids the relay gives to writes."""
+"""Which ids the proxy gives to writes."""
 
 import itertools
 
-from tinysns.routing.relay_sessions import CallIds
+from tinysns.routing.proxy_sessions import CallIds
 from tinysns.rpc.call_id import CallId
 
 
