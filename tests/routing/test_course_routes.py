@@ -35,13 +35,13 @@ class Served:
 
 @asynccontextmanager
 async def served(masters: int = 3, to: str = PROXY, listen: str = ROUTERS[1]) -> AsyncIterator[Served]:
-    routing = Routing(Self("h2", ROUTERS, "available", 0), 60.0, Random(1))
+    routing = Routing(Self("h2", ROUTERS, "available", 0, listen if to == PROXY else ""), 60.0, Random(1))
     for rank in range(1, masters + 1):
         state = router_pb2.MasterState(name=f"h{rank}", incarnation=1, serving=True, rank=rank, term=1)
         state.leader = "10.0.0.2:3011"
         routing.heard(router_pb2.Message(text=f"10.0.0.{rank}:3011", state=state), rank)
     server = grpc.aio.server()
-    server.add_generic_rpc_handlers(CourseRouting(routing, RouterService(routing), listen, to).handlers())
+    server.add_generic_rpc_handlers(CourseRouting(routing, RouterService(routing)).handlers())
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
@@ -85,16 +85,21 @@ async def test_the_only_endpoint_is_given_twice() -> None:
         assert both.msg == "10.0.0.1:3011,10.0.0.1:3011"
 
 
-async def test_without_a_master_a_client_waits_at_the_proxy_or_is_told() -> None:
-    async with served(masters=0) as router:
-        found = tsnsr_pb2.Response.FromString(await router.ask("/tsnsr.snsRoute/GetAvailable"))
-        assert found.msg == ROUTERS[1]
-    async with served(masters=0, to=MASTER) as router:
+@pytest.mark.parametrize("to", [PROXY, MASTER])
+async def test_before_the_first_master_a_client_is_told(to: str) -> None:
+    async with served(masters=0, to=to) as router:
         found = tsnsr_pb2.Response.FromString(await router.ask("/tsnsr.snsRoute/GetAvailable"))
         assert (found.result, found.msg) == (tsnsr_pb2.Response.FAILURE, "")
         error = await failure(router.channel.unary_unary("/csce438.CoordService/GetServer")(b"", timeout=10))
         assert (error.code(), info(error)) == (grpc.StatusCode.UNAVAILABLE, ("NO_MASTER", True))
         assert "no master has reported yet" in error.details()
+
+
+async def test_without_a_master_that_is_connected_a_client_waits_at_the_proxy() -> None:
+    async with served(masters=1) as router:
+        router.routing.table.ended("10.0.0.1:3011", 1, 1.0)
+        found = tsnsr_pb2.Response.FromString(await router.ask("/tsnsr.snsRoute/GetAvailable"))
+        assert found.msg == ROUTERS[1]
 
 
 async def test_a_master_that_says_that_it_exists_is_in_the_table() -> None:

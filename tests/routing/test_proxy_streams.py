@@ -203,16 +203,20 @@ async def test_an_opening_waits_for_a_master_and_so_do_posts_behind_it(world: Wo
     ann.call.cancel()
 
 
-@pytest.mark.parametrize("text", ["Set Stream\n", "", None])
-async def test_a_wrong_beginning_is_refused_with_words(world: World, text: str | None) -> None:
+async def test_a_stream_without_a_first_message_is_refused_with_words(world: World) -> None:
     ann = world.timeline("ann")
-    if text is None:
-        await ann.call.done_writing()
-    else:
-        await ann.say(text)
+    await ann.call.done_writing()
     error = await ann.failure()
-    assert (error.code(), info(error)) == (grpc.StatusCode.INVALID_ARGUMENT, ("WRONG_FIRST_MESSAGE", True))
-    assert "Set Stream" in error.details()
+    assert (error.code(), info(error)) == (grpc.StatusCode.INVALID_ARGUMENT, ("NO_FIRST_MESSAGE", True))
+    assert "username of its reader" in error.details()
+
+
+@pytest.mark.parametrize("text", ["Set Stream\n", "INIT", ""])
+async def test_the_first_message_opens_whatever_it_says_and_is_no_post(world: World, text: str) -> None:
+    ann = world.timeline("ann")
+    await ann.say(text, "a post\n")
+    await until(lambda: world.posted == ["a post\n"])
+    ann.call.cancel()
 
 
 @pytest.mark.parametrize("name", ["nobody", "no name!"])

@@ -1,10 +1,10 @@
 """The routing calls of the course's families: other names and other messages for what the one routing table knows.
 
-A client of the course asks once where its server is, and believes the answer for as long as it runs. So it is sent to a
-router that proxies, where its timeline outlives masters; or, if the settings say so, to the Available master.
+A client of the course asks once where its server is, and believes the answer for as long as it runs. Where it is sent
+is decided for all families, and for tinysns.v1.Router/GetAvailable, by Routing.for_course_client.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -99,16 +99,14 @@ CALLS: dict[tuple[str, str], Where | Announce | Alive] = {
 
 
 class CourseRouting:
-    """Serves CALLS. `own`: this router's own calls; `listen`: its address; `to`: where clients go, PROXY or MASTER."""
+    """Serves CALLS. `own`: this router's own calls."""
 
     names = tuple(dict.fromkeys(service for service, _ in CALLS))
     """of the gRPC services, for reflection"""
 
-    def __init__(self, routing: Routing, own: RouterService, listen: str, to: str) -> None:
+    def __init__(self, routing: Routing, own: RouterService) -> None:
         self._routing = routing
         self._own = own
-        self._proxies = _in_turn(listen, routing.me.routers)
-        self._to = to
 
     def handlers(self) -> tuple[grpc.GenericRpcHandler, ...]:
         """To be added to the server."""
@@ -120,10 +118,15 @@ class CourseRouting:
     def where(self) -> tuple[str, str] | None:
         """Where to send a client, and where it may go when that fails; None while there is nowhere.
 
-        A router that proxies is always there: it lets calls wait until a master is.
+        Both are the same if there is only one. A client of a router that proxies may go to the next one of the list.
         """
-        line = self._proxies if self._to == PROXY else self._routing.line()
-        return (line[0], line[1] if len(line) > 1 else line[0]) if line else None
+        first = self._routing.for_course_client()
+        if not first:
+            return None
+        me = self._routing.me
+        line = me.routers if first == me.proxy else self._routing.line()
+        place = line.index(first) if first in line else -1
+        return first, next(iter((*line[place + 1 :], *line)), first)
 
     def _handler(self, call: Where | Announce | Alive) -> "grpc.RpcMethodHandler[Any, Any]":
         match call:
@@ -160,9 +163,3 @@ class CourseRouting:
         except Refused:
             taken = False
         return call.answer(address, taken).SerializeToString()
-
-
-def _in_turn(listen: str, routers: Sequence[str]) -> tuple[str, ...]:
-    """All routers from this one on, in the order that all of them know."""
-    place = routers.index(listen) if listen in routers else 0
-    return tuple(dict.fromkeys((listen, *routers[place:], *routers[:place])))

@@ -34,7 +34,7 @@ class RoutingServer:
         self._server = Server(SMALL_WINDOWS, ends_abandoned=settings.single_login)  # the windows are for the proxy
         own = RouterService(self._routing)
         router_pb2_grpc.add_RouterServicer_to_server(own, self._server.grpc)
-        self._course = CourseRouting(self._routing, own, settings.listen, settings.course_clients)
+        self._course = CourseRouting(self._routing, own)
         obituaries = ObituaryService(self._routing.table.died)
         slave_pb2_grpc.add_ObituariesServicer_to_server(obituaries, self._server.grpc)
         self._proxy = Proxy(self._routing, tasks, settings.hold_seconds, random_session)

@@ -109,8 +109,8 @@ class RoutingSettings:
     # A master that says nothing for so long is not offered to clients. It speaks each 0.4 s; one that is only slow is
     # not worth a detour, and one that hangs costs a client one try.
     silence_seconds: float = 1.5
-    # Where GetAvailable sends clients of the course: to the proxy of the router that was asked, whose streams outlive
-    # masters, or "master": to the Available master, one hop less, until that dies.
+    # Where GetAvailable and its kin (routing/course_routes.py) send clients of the course: to the proxy of the router
+    # that was asked, whose streams outlive masters, or "master": to the Available master, one hop less, until it dies.
     course_clients: str = PROXY
     hold_seconds: float = 10.0  # how long a call without a deadline, passed on by the proxy, waits for a master
     single_login: bool = False  # as the masters have it: clients that are gone without a word are let go soon
