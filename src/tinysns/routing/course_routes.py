@@ -16,7 +16,6 @@ from tinysns.routing.servicer import NOBODY_YET, RouterService, Routing
 from tinysns.routing.table import Refused
 from tinysns.rpc.errors import CallFailed, abort
 from tinysns.rpc.raw import Context, parse
-from tinysns.runtime.settings import PROXY
 from tinysns.wire.csce438 import coordinator_pb2, sns_pb2
 from tinysns.wire.csce662 import coordinator_pb2 as coordinator662_pb2
 from tinysns.wire.hw2 import master_pb2

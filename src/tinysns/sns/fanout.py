@@ -185,10 +185,6 @@ class Hub:
         """Whether anything is open for this user."""
         return user in self._by_user
 
-    def hears_for(self, user: str) -> bool:
-        """Whether anything is open for this user."""
-        return user in self._by_user
-
     @property
     def subscriptions(self) -> int:
         return sum(map(len, self._by_user.values()))
