@@ -149,6 +149,15 @@ def test_those_who_are_lost_themselves_have_no_word(router: Router) -> None:
     assert router.connected == ["a2", "a3", "a4"]
 
 
+def test_when_all_have_lost_most_nobody_is_off(router: Router) -> None:
+    """Two and two: none has a quorum, and there is nobody better."""
+    router.hear(4)
+    for host, lost in ((1, (3, 4)), (2, (3, 4)), (3, (1, 2)), (4, (1, 2))):
+        router.hear(host, lost_peers=tuple((f"h{n}", 1) for n in lost))
+    assert router.connected == ["a1", "a2", "a3", "a4"]
+    assert list(router.table.dead()) == []
+
+
 def test_an_obituary_of_an_earlier_life_or_of_a_stranger_means_nothing(router: Router) -> None:
     router.hear(1, leader=1, term=5, stream=9, incarnation=2)
     changes = router.changes

@@ -102,11 +102,13 @@ class Table:
 
     def connected(self) -> Iterator[Known]:
         """Those that can be offered to clients, in the order in which they registered."""
-        return (k for k in self._speaking() if not self._lost_to_most(k))
+        lost = self._lost_to_most()
+        return (k for k in self._speaking() if k.report.address not in lost)
 
     def dead(self) -> Iterator[str]:
         """The addresses of those whose slaves or most of whose peers say so, until they speak again."""
-        return (address for address, k in self._known.items() if k.dead or self._lost_to_most(k))
+        lost = self._lost_to_most()
+        return (address for address, k in self._known.items() if k.dead or address in lost)
 
     def find(self, address: str) -> Known | None:
         """What is known of this one."""
@@ -129,14 +131,17 @@ class Table:
     def _speaking(self) -> Iterator[Known]:
         return (k for k in self._known.values() if k.connected)
 
-    def _lost_to_most(self, known: Known) -> bool:
+    def _lost_to_most(self) -> frozenset[str]:
+        """The addresses of those to whom most of the others have no contact. None, if that would be all that speak: a
+        network that falls into halves leaves nobody a quorum, and clients nobody better."""
+        lost = frozenset(address for address, known in self._known.items() if self._is_lost_to_most(known))
+        return lost if any(k.report.address not in lost for k in self._speaking()) else frozenset()
+
+    def _is_lost_to_most(self, known: Known) -> bool:
+        name, life = known.report.name, known.report.incarnation
         others = [k.report for k in self._speaking() if k is not known]
-        lost = sum(
-            name == known.report.name and incarnation >= known.report.incarnation > 0
-            for other in others
-            for name, incarnation in other.lost_peers
-        )
-        return 2 * lost > len(others)
+        words = sum(any(n == name and lost >= life > 0 for n, lost in other.lost_peers) for other in others)
+        return 2 * words > len(others)
 
     def _check(self, report: Report) -> None:
         if not report.cluster_id:
