@@ -1,5 +1,6 @@
 """`sns shell` on a terminal: editing, history, completion, and posts above the line being typed."""
 
+import asyncio
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -20,6 +21,13 @@ async def _meet(service: Service) -> None:
 async def _post(service: Service, text: str) -> None:
     async with Client(service.cluster.router_addresses) as client:
         await client.session().post("ann", [text])
+
+
+async def _stored(service: Service, author: str, texts: list[str]) -> None:
+    """Returns once these are the posts of this author: a line is shown before it is stored."""
+    async with asyncio.timeout(60):
+        while [post.text for post in service.cluster.model.posts if post.author == author] != texts:
+            await asyncio.sleep(0.02)
 
 
 @pytest.fixture
@@ -85,9 +93,9 @@ def test_posts_appear_above_the_line_being_typed(service: Service, tmp_path: Pat
     assert b"\x07" not in terminal.raw
     terminal.type("ine\r")
     terminal.sees("> half a line\n")
+    service.do(_stored(service, "bob", ["half a line"]))
     terminal.type("\x03")
     terminal.sees("Cmd> ")
-    assert [p.text for p in service.cluster.model.posts if p.author == "bob"] == ["half a line"]
     written = "".join(path.read_text() for path in (tmp_path / "tinysns").iterdir())
     assert "half a line" in written
     assert "look" not in written

@@ -58,7 +58,6 @@ class Fault:
 
     def die(self, point: str, index: int, commands: Sequence[Command], led: bool) -> None:
         """Does not return."""
-        (self._folder / DIE_AT).rename(self._folder / DIED_AT)
         said = {
             "point": point,
             "index": index,
@@ -67,7 +66,10 @@ class Fault:
             "pid": os.getpid(),
             "writes": [dataclasses.asdict(command) for command in commands],
         }
-        (self._folder / DIED_AT).write_text(json.dumps(said))
+        draft = self._folder / f"{DIED_AT}.draft"
+        draft.write_text(json.dumps(said))
+        (self._folder / DIE_AT).unlink()
+        draft.rename(self._folder / DIED_AT)  # whoever finds it finds all of it
         os.kill(os.getpid(), signal.SIGKILL)
 
 

@@ -95,7 +95,7 @@ async def whole_life(address: str, name: str, target: str) -> list[str]:
     ("through", "point"),
     [
         ("standby", "committed"),
-        ("standby", "proposed"),
+        ("standby", "applied"),
         ("router", "proposed"),
         ("router", "committed"),
         ("router", "applied"),
