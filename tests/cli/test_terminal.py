@@ -1,6 +1,7 @@
 """`sns shell` on a terminal: editing, history, completion, and posts above the line being typed."""
 
 import asyncio
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -25,9 +26,10 @@ async def _post(service: Service, text: str) -> None:
 
 async def _stored(service: Service, author: str, texts: list[str]) -> None:
     """Returns once these are the posts of this author: a line is shown before it is stored."""
-    async with asyncio.timeout(60):
-        while [post.text for post in service.cluster.model.posts if post.author == author] != texts:
-            await asyncio.sleep(0.02)
+    end = time.monotonic() + 60
+    while [post.text for post in service.cluster.model.posts if post.author == author] != texts:
+        assert time.monotonic() < end, f"not stored within a minute: {texts}"
+        await asyncio.sleep(0.02)
 
 
 @pytest.fixture
