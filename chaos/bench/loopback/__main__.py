@@ -5,14 +5,16 @@ import math
 import shutil
 import signal
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
 from chaos.bench.loopback import checkout
 from chaos.bench.loopback.floors import FLOORS
+from chaos.bench.loopback.processes import INTERRUPTIONS, stop
 from chaos.bench.loopback.rounds import BENCHES, Side, run
-from chaos.bench.loopback.session import QUICK, Effort, Lost
+from chaos.bench.loopback.session import QUICK, Effort, Lost, Sink
 from chaos.bench.summary import entries, lines, ratios, write_summary
 from chaos.errors import CannotRun
 from tinysns.client import SnsError
@@ -56,22 +58,32 @@ def bench(
     folder.mkdir(parents=True)
     checkouts = [checkout.ours(), *([checkout.against(against, click.echo)] if against else [])]
     sides = [Side(found, folder, effort, click.echo) for found in checkouts]
-    floors = run(sides, only, effort, folder, click.echo).measures()
-    ours, theirs = sides[0].sink.measures(), sides[1].sink.measures() if against else []
+    floors = Sink()
+    try:
+        run(sides, only, effort, folder, floors, click.echo)
+    except KeyboardInterrupt:
+        sides[0].sink.note("the run was interrupted: these are the values of what was complete by then")
+        _report(sides, floors, output)
+        raise
+    _report(sides, floors, output)
+    for side in sides:
+        shutil.rmtree(folder / side.checkout.label)  # the clusters' data; of no use any more, because nothing was lost
+
+
+def _report(sides: Sequence[Side], floors: Sink, output: Path) -> None:
+    """Writes and prints what there is; each value in it comes from a span or run that lost nothing."""
+    yardsticks, (ours, *others) = floors.measures(), [side.sink.measures() for side in sides]
+    theirs, commit = (others[0], sides[1].checkout.commit) if others else ([], "")
     notes = list(dict.fromkeys(note for side in sides for note in side.sink.notes))
-    commit = checkouts[-1].commit if against else ""
-    path = write_summary(output, floors, ours, commit=commit, theirs=theirs, notes=notes)
-    for found, measures in zip(checkouts, (ours, theirs), strict=False):
-        if measures or floors:
-            heading = f"{found.label}, {found.commit}"[:33]
-            click.echo(f"\n{heading:34} {'p50':>9} {'p99':>9} {'max':>9}{'':25}p50 / p99 in multiples of")
-            click.echo("\n".join(lines(entries((*floors, *measures)))))
-    if against:
+    path = write_summary(output, yardsticks, ours, commit=commit, theirs=theirs, notes=notes)
+    for side, measures in zip(sides, (ours, theirs), strict=False):
+        heading = f"{side.checkout.label}, {side.checkout.commit}"[:33]
+        click.echo(f"\n{heading:34} {'p50':>9} {'p99':>9} {'max':>9}{'':25}p50 / p99 in multiples of")
+        click.echo("\n".join(lines(entries((*yardsticks, *measures)))))
+    if commit:
         click.echo(f"\nours / theirs ({commit[:12]}), of the p50")
         click.echo("\n".join(f"{name:34} {value:>9}" for name, value in ratios(ours, theirs).items()))
     click.echo("".join(f"\n{note}" for note in notes) + f"\nwritten: {path}")
-    for side in sides:
-        shutil.rmtree(folder / side.label)  # the clusters' data; of no use any more, because nothing was lost
 
 
 def _effort(quick: bool, kills: int | None, rounds: int | None, minutes: float | None) -> Effort:
@@ -84,15 +96,10 @@ def _effort(quick: bool, kills: int | None, rounds: int | None, minutes: float |
     return dataclasses.replace(effort, busy_minutes=minutes) if minutes else effort
 
 
-def _stop(number: int, _: object) -> None:
-    print(f"bench-loopback: {signal.Signals(number).name}", file=sys.stderr)
-    raise KeyboardInterrupt
-
-
 def main() -> None:
     """The command; errors for people instead of tracebacks."""
-    signal.signal(signal.SIGTERM, _stop)
-    signal.signal(signal.SIGHUP, _stop)
+    for number in INTERRUPTIONS:
+        signal.signal(number, stop)
     try:
         bench.main(standalone_mode=False)
     except Lost as e:

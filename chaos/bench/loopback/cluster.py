@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import os
-import signal
 import socket
 import subprocess
 import time
@@ -104,14 +103,11 @@ class Cluster:
         self._processes[name] = processes.start(command, cwd=self.checkout.root, log=self.folder / f"{name}.log")
 
     def _end(self) -> None:
-        before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C must not leave anything behind
-        try:
+        with processes.uninterrupted():
             processes.end(tuple(self._processes.values()))
+            self._processes.clear()
             for host in self._ports:
                 processes.end_all_with(str(self.folder / host.name / "master.toml"))
-        finally:
-            self._processes.clear()
-            signal.signal(signal.SIGINT, before)
 
     def _found(self) -> None:
         subcommand = self._founding()

@@ -6,11 +6,12 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from chaos.errors import CannotRun
 
+INTERRUPTIONS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _END_SECONDS = 15.0
 
 
@@ -61,6 +62,26 @@ def ask(process: "subprocess.Popen[str]", words: str = "") -> str:
     if not (line := process.stdout.readline()):
         raise CannotRun(f"a process of the benchmark ended early (exit status {process.wait()}); see above")
     return line.strip()
+
+
+def stop(number: int, _: object = None) -> None:
+    """The handler of all interruptions: says which one it is, and ends what runs as Ctrl-C does."""
+    print(f"bench-loopback: {signal.Signals(number).name}", file=sys.stderr)
+    raise KeyboardInterrupt
+
+
+@contextlib.contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Whoever interrupts is heard behind the block, so that what ends processes is done first. For the main thread."""
+    heard: list[int] = []
+    handlers = {number: signal.signal(number, lambda got, _: heard.append(got)) for number in INTERRUPTIONS}
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        if heard:
+            stop(heard[0])
 
 
 def end(processes: Sequence["subprocess.Popen[str]"]) -> None:

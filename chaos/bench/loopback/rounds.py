@@ -47,7 +47,7 @@ class Side:
     """One checkout's cluster, stopped, and its values so far."""
 
     def __init__(self, checkout: Checkout, folder: Path, effort: Effort, say: Callable[[str], None]) -> None:
-        self.label, self._say = checkout.label, say
+        self.checkout, self._say = checkout, say
         self.sink = Sink()
         cluster = Cluster(checkout, folder / checkout.label)
         self._session = Session(cluster, effort, self.sink, folder / f"{checkout.label}-histories", self._tell)
@@ -58,7 +58,7 @@ class Side:
             yield self._session
 
     def _tell(self, line: str) -> None:
-        self._say(f"  {self.label:6} {line}")
+        self._say(f"  {self.checkout.label:6} {line}")
 
 
 def chosen(only: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -69,10 +69,16 @@ def chosen(only: Sequence[str]) -> tuple[list[str], list[str]]:
     return [name for name in FLOORS if name in names or name in needed], measures
 
 
-def run(sides: Sequence[Side], only: Sequence[str], effort: Effort, folder: Path, say: Callable[[str], None]) -> Sink:
-    """Measures into the sides' sinks; returns the yardsticks. Raises Lost, CannotRun."""
+def run(
+    sides: Sequence[Side],
+    only: Sequence[str],
+    effort: Effort,
+    folder: Path,
+    yardsticks: Sink,
+    say: Callable[[str], None],
+) -> None:
+    """Measures into the sides' sinks, and the machine into `yardsticks`. Raises Lost, CannotRun."""
     floors, measures = chosen(only)
-    yardsticks = Sink()
     benches = list(dict.fromkeys(BENCHES[name] for name in measures if name not in SCENARIOS))
     scenarios = [BENCHES[name] for name in measures if name in SCENARIOS]
     for n in range(effort.rounds if benches or floors else 0):
@@ -83,7 +89,6 @@ def run(sides: Sequence[Side], only: Sequence[str], effort: Effort, folder: Path
             _measure(side, benches)
     for side in sides:
         _measure(side, scenarios)
-    return yardsticks
 
 
 def _in_turn(sides: Sequence[Side], n: int) -> Sequence[Side]:
