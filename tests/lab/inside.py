@@ -200,9 +200,10 @@ class _Inside:
 
 
 async def _available(router: str) -> str:
+    """Not by GetAvailable: that one names a proxy, as it is for clients of the course."""
     async with grpc.aio.insecure_channel(router) as channel:
-        reply = await router_pb2_grpc.RouterStub(channel).GetAvailable(router_pb2.Message(), timeout=_COURSE_SECONDS)
-        return str(reply.msg)
+        reply = await router_pb2_grpc.RouterStub(channel).GetRoute(router_pb2.RouteRequest(), timeout=_COURSE_SECONDS)
+        return str(reply.leader)
 
 
 async def _main() -> None:
