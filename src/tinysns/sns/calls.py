@@ -70,16 +70,3 @@ async def until_first_fails(*work: Coroutine[Any, Any, None]) -> None:
                 group.create_task(coroutine)
     except ExceptionGroup as errors:
         raise errors.exceptions[0] from None
-
-
-async def until_first_ends(*work: Coroutine[Any, Any, None]) -> None:
-    """Runs all of these at once until one of them returns or raises; the others are cancelled, and have ended then."""
-    tasks = [asyncio.ensure_future(coroutine) for coroutine in work]
-    try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        for task in done:
-            task.result()
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
