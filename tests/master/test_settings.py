@@ -1,5 +1,6 @@
 """What a master's settings may say."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,6 +30,12 @@ def test_the_choice_is_of_all_dialects_that_there_are() -> None:
 @pytest.mark.parametrize("name", DIALECTS)
 def test_each_dialect_can_be_chosen(name: str, tmp_path: Path) -> None:
     assert load(master_toml(tmp_path, f'dialect = "{name}"\n'), MasterSettings).dialect == name
+
+
+def test_an_election_takes_as_long_here_as_in_the_native_member() -> None:
+    timing = Path(__file__).parents[2] / "native/member/src/timing.rs"
+    (election_ms,) = re.findall(r"\belection: ms\((\d+)\)", timing.read_text())
+    assert Consensus().election_seconds == int(election_ms) / 1000
 
 
 def test_without_a_choice_it_is_spring2019(tmp_path: Path) -> None:

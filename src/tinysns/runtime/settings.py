@@ -22,8 +22,7 @@ PROXY, MASTER = "proxy", "master"
 
 _STRICT = ConfigDict(extra="forbid", frozen=True)
 
-
-_NATIVE_ELECTION_MS = 400.0  # as in timing.rs
+_NATIVE_ELECTION_MS = 400.0  # as in native/member/src/timing.rs; a test compares the two
 
 
 class SettingsError(Exception):
